@@ -1,0 +1,115 @@
+use super::{RecipeError, Reference, Role};
+
+/// The UNet's blocks with cross-attention, as the loaded model names them, in its own order.
+///
+/// A block is one `attentions.N` group; SDXL has eleven. The list comes from the model, never from a constant.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ModelBlocks {
+    pub names: Vec<String>,
+    /// Where style lives: the model's own word for it, else SDXL's `up_blocks.0.attentions.1` where the model has it.
+    pub style: Option<String>,
+    /// Where layout lives: the model's own word for it, else SDXL's `down_blocks.2.attentions.1` where the model has it.
+    pub layout: Option<String>,
+}
+
+/// How a reference enters one block.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Injection {
+    /// The strength; 0 = the branch is not computed.
+    pub scale: f64,
+    /// Image tokens on the unconditional side, tokens of a zero image on the conditional side.
+    pub pushed_away: bool,
+}
+
+impl ModelBlocks {
+    pub fn new(names: Vec<String>, style: Option<String>, layout: Option<String>) -> Self {
+        let known = |name: &str| names.iter().any(|n| n == name).then(|| name.to_owned());
+        let style = style.or_else(|| known("up_blocks.0.attentions.1"));
+        let layout = layout.or_else(|| known("down_blocks.2.attentions.1"));
+        Self { names, style, layout }
+    }
+
+    fn index(&self, name: &str) -> Result<usize, RecipeError> {
+        self.names
+            .iter()
+            .position(|n| n == name)
+            .ok_or_else(|| RecipeError::UnknownBlock { name: name.to_owned(), valid: self.names.clone() })
+    }
+
+    fn named(&self, role: &Role, block: &'static str, name: &Option<String>) -> Result<usize, RecipeError> {
+        match name {
+            Some(name) => self.index(name),
+            None => Err(RecipeError::NoSuchRole { role: role.name(), block, valid: self.names.clone() }),
+        }
+    }
+
+    /// How `reference` enters each block of the model, in the order of [`ModelBlocks::names`].
+    pub fn injections(&self, reference: &Reference) -> Result<Vec<Injection>, RecipeError> {
+        let mut out = vec![Injection::default(); self.names.len()];
+        let role = &reference.role;
+        let mut set = |index: usize, scale: f64, pushed_away: bool| {
+            if let Some(slot) = out.get_mut(index) {
+                *slot = Injection { scale, pushed_away };
+            }
+        };
+        match role {
+            Role::Off => {}
+            Role::Everything => (0..self.names.len()).for_each(|i| set(i, reference.strength, false)),
+            Role::Style => set(self.named(role, "style", &self.style)?, reference.strength, false),
+            Role::Layout => set(self.named(role, "layout", &self.layout)?, reference.layout_strength, false),
+            Role::StyleLayout | Role::Precise => {
+                set(self.named(role, "style", &self.style)?, reference.strength, false);
+                set(self.named(role, "layout", &self.layout)?, reference.layout_strength, *role == Role::Precise);
+            }
+            Role::Custom(scales) => {
+                for (name, scale) in scales {
+                    set(self.index(name)?, *scale, false);
+                }
+            }
+        }
+        Ok(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn blocks() -> ModelBlocks {
+        let names = ["down_blocks.2.attentions.1", "mid_block.attentions.0", "up_blocks.0.attentions.1"];
+        ModelBlocks::new(names.iter().map(|s| s.to_string()).collect(), None, None)
+    }
+
+    fn scales(role: Role) -> Vec<(f64, bool)> {
+        let reference = Reference { role, strength: 0.8, layout_strength: 0.3, ..Reference::default() };
+        blocks().injections(&reference).unwrap().iter().map(|i| (i.scale, i.pushed_away)).collect()
+    }
+
+    #[test]
+    fn every_role_has_its_blocks() {
+        assert_eq!(scales(Role::Style), [(0.0, false), (0.0, false), (0.8, false)]);
+        assert_eq!(scales(Role::Layout), [(0.3, false), (0.0, false), (0.0, false)]);
+        assert_eq!(scales(Role::StyleLayout), [(0.3, false), (0.0, false), (0.8, false)]);
+        assert_eq!(scales(Role::Precise), [(0.3, true), (0.0, false), (0.8, false)]);
+        assert_eq!(scales(Role::Everything), [(0.8, false); 3]);
+        assert_eq!(scales(Role::Off), [(0.0, false); 3]);
+        let custom = Role::Custom([("mid_block.attentions.0".to_owned(), 2.0)].into());
+        assert_eq!(scales(custom), [(0.0, false), (2.0, false), (0.0, false)]);
+    }
+
+    #[test]
+    fn an_unknown_block_lists_the_valid_ones() {
+        let reference =
+            Reference { role: Role::Custom([("up_blocks.9".to_owned(), 1.0)].into()), ..Reference::default() };
+        let said = blocks().injections(&reference).unwrap_err().to_string();
+        assert!(said.contains("up_blocks.9") && said.contains("mid_block.attentions.0"), "{said}");
+    }
+
+    #[test]
+    fn a_model_without_a_layout_block_says_so() {
+        let model = ModelBlocks::new(vec!["up_blocks.0.attentions.1".into()], None, None);
+        let reference = Reference { role: Role::Layout, ..Reference::default() };
+        assert!(model.injections(&reference).unwrap_err().to_string().contains("layout block"));
+    }
+}

@@ -1,0 +1,45 @@
+/// What is wrong with a recipe, in one sentence that says what to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RecipeError {
+    /// A number outside its range, or not a number at all.
+    OutOfRange { what: &'static str, value: String, range: &'static str },
+    /// A block that the loaded model does not have.
+    UnknownBlock { name: String, valid: Vec<String> },
+    /// A mode that needs a block which the loaded model does not name.
+    NoSuchRole { role: &'static str, block: &'static str, valid: Vec<String> },
+    /// The mode "precise" works on the unconditional side, which guidance of 1 or less leaves out.
+    PreciseNeedsGuidance { guidance: f64 },
+    /// A word that is not in the list of choices.
+    UnknownChoice { what: &'static str, value: String, valid: &'static [&'static str] },
+    /// A recipe written by a newer program.
+    NewerVersion { found: u32, known: u32 },
+}
+
+impl std::fmt::Display for RecipeError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::OutOfRange { what, value, range } => write!(f, "{what} is {value}, but must be {range}"),
+            Self::UnknownBlock { name, valid } => {
+                write!(f, "the model has no block '{name}'; its blocks are {}", valid.join(", "))
+            }
+            Self::NoSuchRole { role, block, valid } => write!(
+                f,
+                "mode '{role}' needs a {block} block, and this model names none; choose blocks by name instead: {}",
+                valid.join(", ")
+            ),
+            Self::PreciseNeedsGuidance { guidance } => write!(
+                f,
+                "mode 'precise' works on the unconditional side, which guidance {guidance} leaves out; set guidance above 1 or choose another mode"
+            ),
+            Self::UnknownChoice { what, value, valid } => {
+                write!(f, "'{value}' is no {what}; choose one of {}", valid.join(", "))
+            }
+            Self::NewerVersion { found, known } => write!(
+                f,
+                "the recipe has version {found}, but this program knows versions up to {known}; update the program"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for RecipeError {}

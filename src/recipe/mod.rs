@@ -1,0 +1,16 @@
+//! What the artist asked for, as plain data.
+//!
+//! A [`Recipe`] holds everything that shapes one picture. The window edits it, the engine reads it, the picture stores
+//! it. This room knows serde and nothing else: no files, no tensors, no pixels.
+
+mod blocks;
+mod error;
+mod infotext;
+mod reference;
+mod settings;
+
+pub use blocks::{Injection, ModelBlocks};
+pub use error::RecipeError;
+pub use infotext::a1111_parameters;
+pub use reference::{Crop, Reference, Role, Subtraction};
+pub use settings::{Init, ModelDefaults, ModelFiles, Recipe, SchedulerName, VERSION};
