@@ -1,0 +1,135 @@
+//! Writing a file so that, whatever happens, either the old content or the new one is there.
+//!
+//! The content goes into a temporary file beside the target, is flushed to the disk, and takes the target's name.
+
+use std::fs::{self, Metadata, Permissions};
+use std::io::{self, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::LibraryError;
+
+/// Whether a file could be written at `path`, without touching what is there.
+///
+/// That the folder can be written in is tried with a nameless temporary file in it, which leaves nothing behind;
+/// on file systems without nameless files, one with a name exists for a moment.
+///
+/// # Errors
+/// A missing folder, a folder as target, a write-protected file or folder, or an impossible name.
+pub fn check_target(path: &Path) -> Result<(), LibraryError> {
+    let (target, existing) = resolve(path)?;
+    if existing.is_some_and(|m| !m.is_file()) {
+        return Ok(());
+    }
+    let folder = folder_of(&target);
+    tempfile::tempfile_in(folder).map(drop).map_err(|e| explain(&e, folder, &target))
+}
+
+/// Writes `bytes` to `path`, which then holds all of them or is as it was.
+///
+/// A new file gets the permissions that the user's umask gives, an old one keeps its own. A link is followed. A device
+/// or pipe (`/dev/stdout`) has no content to keep, so it is written as it is.
+///
+/// # Errors
+/// As [`check_target`], and a full disk.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), LibraryError> {
+    let (target, existing) = resolve(path)?;
+    let folder = folder_of(&target);
+    let failed = |e: io::Error| explain(&e, folder, &target);
+    if existing.as_ref().is_some_and(|m| !m.is_file()) {
+        let mut file = fs::OpenOptions::new().write(true).open(&target).map_err(failed)?;
+        return file.write_all(bytes).and_then(|()| file.flush()).map_err(failed);
+    }
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".instantstyle-").suffix(".part");
+    if let Some(permissions) = new_file_permissions() {
+        builder.permissions(permissions);
+    }
+    let mut file = builder.tempfile_in(folder).map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    if let Some(existing) = existing {
+        // Some file systems know no permissions; then there are none to keep.
+        let _ = file.as_file().set_permissions(existing.permissions());
+    }
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(&target).map_err(|e| failed(e.error))?;
+    // The name itself is data of the folder. Where folders cannot be flushed, the file is still whole.
+    #[cfg(unix)]
+    if let Ok(folder) = fs::File::open(folder) {
+        let _ = folder.sync_all();
+    }
+    Ok(())
+}
+
+/// What the umask is taken from; without it a temporary file is for its owner alone.
+#[cfg(unix)]
+fn new_file_permissions() -> Option<Permissions> {
+    use std::os::unix::fs::PermissionsExt as _;
+    Some(Permissions::from_mode(0o666))
+}
+
+#[cfg(not(unix))]
+fn new_file_permissions() -> Option<Permissions> {
+    None
+}
+
+/// The file that `path` stands for, behind links, and what is there now.
+fn resolve(path: &Path) -> Result<(PathBuf, Option<Metadata>), LibraryError> {
+    let shown = || shown(path);
+    let is_link = fs::symlink_metadata(path).is_ok_and(|m| m.is_symlink());
+    let target = if is_link { fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()) } else { path.to_owned() };
+    let existing = match fs::metadata(&target) {
+        Ok(metadata) if metadata.is_dir() => return Err(LibraryError::IsFolder { path: shown() }),
+        Ok(metadata) if metadata.is_file() && metadata.permissions().readonly() => {
+            return Err(LibraryError::FileReadOnly { path: shown() });
+        }
+        Ok(metadata) => Some(metadata),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => None,
+        Err(e) => return Err(explain(&e, folder_of(&target), &target)),
+    };
+    // `a/b/` and `a/..` name folders, there or not.
+    let ends_in_separator =
+        path.as_os_str().as_encoded_bytes().last().is_some_and(|b| std::path::is_separator(char::from(*b)));
+    if ends_in_separator || target.file_name().is_none() {
+        return Err(LibraryError::IsFolder { path: shown() });
+    }
+    if existing.is_none() {
+        let folder = folder_of(&target);
+        match fs::metadata(folder) {
+            Ok(metadata) if metadata.is_dir() => {}
+            Ok(_) => return Err(LibraryError::NotAFolder { path: self::shown(folder) }),
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                return Err(LibraryError::FolderMissing { path: self::shown(folder) });
+            }
+            Err(e) => return Err(explain(&e, folder, &target)),
+        }
+    }
+    Ok((target, existing))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+fn explain(e: &io::Error, folder: &Path, target: &Path) -> LibraryError {
+    let path = shown(target);
+    let why = e.to_string();
+    match e.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => LibraryError::DiskFull { path },
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            LibraryError::FolderReadOnly { why, path: shown(folder) }
+        }
+        ErrorKind::NotFound => LibraryError::FolderMissing { path: shown(folder) },
+        ErrorKind::NotADirectory => LibraryError::NotAFolder { path: shown(folder) },
+        ErrorKind::IsADirectory => LibraryError::IsFolder { path },
+        ErrorKind::InvalidFilename | ErrorKind::InvalidInput => LibraryError::BadName { why, path },
+        _ => LibraryError::Failed { why, path },
+    }
+}
+
+/// A path for a message: on one line, whatever is in it.
+fn shown(path: &Path) -> String {
+    path.to_string_lossy().chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}

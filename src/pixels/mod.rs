@@ -1,0 +1,23 @@
+//! Pictures in and out: files to upright sRGB pixels, pixels to what a network takes, pictures to PNG files.
+//!
+//! This room knows no network and no window. Of the recipe it knows one word, [`crate::recipe::Crop`].
+
+mod clip_image;
+mod colour;
+mod decode;
+mod encode;
+mod error;
+mod init_image;
+mod picture;
+mod png_text;
+mod resample;
+mod sniff;
+
+pub use clip_image::{ClipImageProcessor, Resize};
+pub use decode::DECODER_THREAD;
+pub use encode::{PngText, encode_png};
+pub use error::{DecodeError, PixelsError};
+pub use init_image::{init_pixels, init_size};
+pub use picture::Picture;
+pub use png_text::{RECIPE_KEYWORD, read_png_text, recipe_json};
+pub use resample::{Filter, Window, resize, resize_window};
