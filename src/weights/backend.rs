@@ -1,0 +1,98 @@
+//! The bridge to candle: a `VarBuilder` over [`Weights`] that reads one tensor at a time.
+
+use std::sync::Arc;
+
+use candle_core::{DType, Device, Shape, Tensor};
+use candle_nn::var_builder::SimpleBackend;
+use candle_nn::{Init, VarBuilder};
+use safetensors::Dtype;
+
+use super::error::shown;
+use super::header::Entry;
+use super::{Weights, WeightsError};
+
+pub(super) fn var_builder(weights: Arc<Weights>, dtype: DType, device: &Device) -> VarBuilder<'static> {
+    VarBuilder::from_backend(Box::new(FromFiles(weights)), dtype, device.clone())
+}
+
+struct FromFiles(Arc<Weights>);
+
+impl FromFiles {
+    /// Keeps the typed error for whoever drives the build; candle carries text only.
+    fn fail(&self, error: WeightsError) -> candle_core::Error {
+        // Only the first failure matters: what follows is usually its consequence.
+        let _ = self.0.failure.set(error.clone());
+        // Not `Error::msg`: it would append a backtrace where RUST_BACKTRACE is set, and the text is one line.
+        candle_core::Error::Msg(error.to_string())
+    }
+}
+
+impl SimpleBackend for FromFiles {
+    fn get(&self, s: Shape, name: &str, _: Init, dtype: DType, dev: &Device) -> candle_core::Result<Tensor> {
+        if let Some(found) = self.0.shape(name).filter(|found| *found != s.dims()) {
+            let (wanted, found) = (s.dims().to_vec(), found.to_vec());
+            let file = self.0.name().to_owned();
+            return Err(self.fail(WeightsError::WrongShape { file, tensor: shown(name), wanted, found }));
+        }
+        self.get_unchecked(name, dtype, dev)
+    }
+
+    fn get_unchecked(&self, name: &str, dtype: DType, dev: &Device) -> candle_core::Result<Tensor> {
+        let tensor = self.0.read(name).map_err(|e| self.fail(e))?;
+        // Converted before it moves, so that a device need not know the file's dtype.
+        tensor.to_dtype(dtype)?.to_device(dev)
+    }
+
+    fn contains_tensor(&self, name: &str) -> bool {
+        self.0.contains(name)
+    }
+}
+
+/// The candle dtype of a tensor that a network can take.
+pub(super) fn candle_dtype(dtype: Dtype) -> Option<DType> {
+    Some(match dtype {
+        Dtype::F64 => DType::F64,
+        Dtype::F32 => DType::F32,
+        Dtype::F16 => DType::F16,
+        Dtype::BF16 => DType::BF16,
+        Dtype::F8_E4M3 => DType::F8E4M3,
+        _ => return None,
+    })
+}
+
+impl Weights {
+    /// Reads one tensor as the file has it, on the CPU.
+    pub fn read(&self, name: &str) -> Result<Tensor, WeightsError> {
+        let Some((_, piece, entry)) = self.find(name) else {
+            return Err(WeightsError::MissingTensor { file: self.name().to_owned(), tensor: shown(name) });
+        };
+        let file = || piece.name.clone();
+        let Entry { dtype, shape, start, bytes } = entry;
+        let dtype = candle_dtype(*dtype).ok_or_else(|| WeightsError::Dtype {
+            file: file(),
+            tensor: shown(name),
+            dtype: dtype.to_string(),
+        })?;
+        let made = |data: &[u8]| {
+            let tensor = Tensor::from_raw_buffer(data, dtype, shape, &Device::Cpu);
+            tensor.map_err(|e| WeightsError::BadHeader { file: file(), why: shown(&e.to_string()) })
+        };
+        if matches!(piece.source, super::source::Source::Nothing) {
+            return Err(WeightsError::HeaderOnly { file: file(), tensor: shown(name) });
+        }
+        if let Some(data) = piece.source.slice(*start, *bytes) {
+            return made(data);
+        }
+        let mut data = Vec::new();
+        if data.try_reserve_exact(*bytes).is_err() {
+            return Err(WeightsError::OutOfMemory { file: file(), tensor: shown(name), bytes: *bytes });
+        }
+        data.resize(*bytes, 0);
+        piece.source.read_at(*start, &mut data).map_err(|e| WeightsError::io(&piece.name, &e))?;
+        // Asked after the read: what was read before a change is whole.
+        if !piece.source.is_unchanged() {
+            return Err(WeightsError::Changed { file: file() });
+        }
+        made(&data)
+    }
+}

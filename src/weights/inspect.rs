@@ -1,0 +1,235 @@
+//! What a file or folder is, what it needs and what is wrong with it, for `instantstyle inspect`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::error::shown;
+use super::{Kind, ModelFolder, Weights, WeightsError, identify};
+
+/// The outcome of [`inspect`]; `Display` gives its [`Inspection::lines`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Inspection {
+    pub path: String,
+    /// What it is, in words.
+    pub what: String,
+    /// The weights in it: one for a file, one a component for a folder.
+    pub parts: Vec<Part>,
+    /// What must come with it.
+    pub needs: Vec<String>,
+    /// What is wrong with it, one sentence each.
+    pub wrong: Vec<String>,
+}
+
+/// One set of weights.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Part {
+    /// Name of the component; empty for a file on its own.
+    pub name: String,
+    pub class: Option<String>,
+    /// Unset where the weights could not be opened, or the part has none (a tokenizer).
+    pub content: Option<Content>,
+}
+
+/// What the headers of one set of weights tell.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Content {
+    #[serde(flatten)]
+    pub kind: Kind,
+    pub tensors: usize,
+    pub parameters: u64,
+    pub bytes: u64,
+    /// Number of tensors of each dtype.
+    pub dtypes: BTreeMap<String, usize>,
+    pub content_id: String,
+}
+
+impl Content {
+    fn of(weights: &Weights) -> Result<Self, WeightsError> {
+        let mut dtypes = BTreeMap::new();
+        for (_, entry) in weights.entries() {
+            *dtypes.entry(entry.dtype.to_string()).or_insert(0) += 1;
+        }
+        Ok(Self {
+            kind: identify(weights),
+            tensors: weights.len(),
+            parameters: weights.parameters(),
+            bytes: weights.byte_len(),
+            dtypes,
+            content_id: weights.content_id()?,
+        })
+    }
+
+    fn numbers(&self) -> String {
+        let dtypes: Vec<&str> = self.dtypes.keys().map(String::as_str).collect();
+        let parameters = scaled(self.parameters, [" billion", " million", " thousand", ""]);
+        let bytes = scaled(self.bytes, [" GB", " MB", " kB", " B"]);
+        format!("{parameters} weights in {} tensors, {}, {bytes}", self.tensors, dtypes.join(" and "))
+    }
+}
+
+/// Looks at a safetensors file, a diffusers folder or the folder of one component. Only headers and settings are read.
+///
+/// Errors: nothing there, or a file that is not whole safetensors. What is wrong inside a folder, or with a good file
+/// of no use, is listed in [`Inspection::wrong`].
+pub fn inspect(path: &Path) -> Result<Inspection, WeightsError> {
+    if !path.is_dir() {
+        return inspect_file(&Weights::open(path)?);
+    }
+    let folder = ModelFolder::open_component(path)?;
+    if folder.has("model_index.json") { inspect_model(&folder) } else { inspect_component(&folder) }
+}
+
+fn inspect_file(weights: &Weights) -> Result<Inspection, WeightsError> {
+    let content = Content::of(weights)?;
+    let (mut needs, mut wrong) = (vec![], vec![]);
+    match &content.kind {
+        Kind::Adapter { needs: encoder, family, .. } => {
+            needs.push(format!("a model with the same cross-attention ({family})"));
+            needs.extend(encoder.iter().map(ToString::to_string));
+            wrong.extend(super::AdapterInfo::read(weights).err().map(|e| e.to_string()));
+        }
+        Kind::Checkpoint { .. } => {
+            wrong.push(WeightsError::SingleFile { file: weights.name().to_owned() }.to_string());
+        }
+        Kind::Unknown => {
+            let first = weights.names().next().map_or("none".to_owned(), |name| format!("'{}'", shown(name)));
+            wrong.push(format!("nothing here uses a file like this; its first tensor is {first}"));
+        }
+        Kind::Lora { .. } | Kind::ControlNet => wrong.push("this version has no use for it".to_owned()),
+        Kind::TextEncoder { .. } | Kind::ImageEncoder { .. } | Kind::Unet { .. } | Kind::Vae { .. } => {
+            needs.push("the config.json of its folder".to_owned());
+        }
+    }
+    let what = content.kind.to_string();
+    let parts = vec![Part { name: String::new(), class: None, content: Some(content) }];
+    Ok(Inspection { path: weights.name().to_owned(), what, parts, needs, wrong })
+}
+
+/// A folder with `config.json` and one set of weights, such as an image encoder.
+fn inspect_component(folder: &ModelFolder) -> Result<Inspection, WeightsError> {
+    let weights = folder.weights("")?;
+    let content = Content::of(&weights)?;
+    let mut wrong = vec![];
+    let mut class = None;
+    match folder.json::<Map<String, Value>>("config.json") {
+        Ok(config) => {
+            class = config_class(&config);
+            wrong.extend(config_differs(&config, &content.kind, "config.json"));
+        }
+        Err(error) => wrong.push(error.to_string()),
+    }
+    let what = format!("the folder of {}", content.kind);
+    let parts = vec![Part { name: String::new(), class, content: Some(content) }];
+    Ok(Inspection { path: folder.name().to_owned(), what, parts, needs: vec![], wrong })
+}
+
+fn inspect_model(folder: &ModelFolder) -> Result<Inspection, WeightsError> {
+    let index: Map<String, Value> = folder.json("model_index.json")?;
+    let pipeline = index.get("_class_name").and_then(Value::as_str).unwrap_or("a pipeline without a name");
+    let mut wrong = vec![];
+    let mut parts = vec![];
+    for (name, library_and_class) in &index {
+        // A component is [library, class]; both null where the pipeline does without it.
+        let Some([_, Value::String(class)]) = library_and_class.as_array().map(Vec::as_slice) else { continue };
+        if name.contains(['/', '\\', '.']) {
+            wrong.push(format!("model_index.json names a component '{}', which is no folder name", shown(name)));
+            continue;
+        }
+        let files: &[&str] = match name.as_str() {
+            "tokenizer" | "tokenizer_2" => &["vocab.json", "merges.txt"],
+            "scheduler" => &["scheduler_config.json"],
+            "feature_extractor" => &["preprocessor_config.json"],
+            _ => &["config.json"],
+        };
+        for file in files.iter().map(|file| format!("{name}/{file}")).filter(|file| !folder.has(file)) {
+            wrong.push(format!("{file} is missing; download the folder again"));
+        }
+        let mut content = None;
+        if files == ["config.json"] {
+            match folder.weights(name).and_then(|weights| Content::of(&weights)) {
+                Ok(found) => {
+                    let file = format!("{name}/config.json");
+                    if let Ok(config) = folder.json::<Map<String, Value>>(&file) {
+                        wrong.extend(config_differs(&config, &found.kind, &file));
+                    }
+                    content = Some(found);
+                }
+                Err(error) => wrong.push(error.to_string()),
+            }
+        }
+        parts.push(Part { name: name.clone(), class: Some(shown(class)), content });
+    }
+    for name in ["unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler"] {
+        if !parts.iter().any(|part| part.name == name) {
+            wrong.push(format!("it has no {name}, which an SDXL model needs; choose an SDXL model"));
+        }
+    }
+    let what = format!("a model in diffusers format ({})", shown(pipeline));
+    Ok(Inspection { path: folder.name().to_owned(), what, parts, needs: vec![], wrong })
+}
+
+fn config_class(config: &Map<String, Value>) -> Option<String> {
+    let first = || config.get("architectures")?.as_array()?.first();
+    config.get("_class_name").or_else(first).and_then(Value::as_str).map(shown)
+}
+
+/// Where the settings and the header disagree about a size.
+fn config_differs(config: &Map<String, Value>, kind: &Kind, file: &str) -> Vec<String> {
+    let sizes: Vec<(&str, Option<usize>)> = match kind {
+        Kind::Unet { cross_attention_dim, in_channels, .. } => {
+            vec![("cross_attention_dim", Some(*cross_attention_dim)), ("in_channels", Some(*in_channels))]
+        }
+        Kind::Vae { latent_channels } => vec![("latent_channels", Some(*latent_channels))],
+        Kind::TextEncoder { hidden_size, layers, projection_dim }
+        | Kind::ImageEncoder { hidden_size, layers, projection_dim } => vec![
+            ("hidden_size", Some(*hidden_size)),
+            ("num_hidden_layers", Some(*layers)),
+            ("projection_dim", *projection_dim),
+        ],
+        _ => vec![],
+    };
+    let differs = |(key, found): (&str, Option<usize>)| {
+        let (found, said) = (found?, config.get(key)?.as_u64()?);
+        (said != found as u64)
+            .then(|| format!("{file} says {key} {said}, but the weights have {found}; they belong to different models"))
+    };
+    sizes.into_iter().filter_map(differs).collect()
+}
+
+impl Inspection {
+    /// The findings in plain lines, the first of them what it is.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = vec![format!("{}: {}", self.path, self.what)];
+        for part in &self.parts {
+            let class = part.class.as_ref().map_or(String::new(), |class| format!(" ({class})"));
+            lines.push(match (&part.content, part.name.as_str()) {
+                (Some(content), "") => format!("  {}{class}", content.numbers()),
+                (Some(content), name) => format!("  {name}{class}: {}; {}", content.kind, content.numbers()),
+                (None, name) => format!("  {name}{class}"),
+            });
+        }
+        lines.extend(self.needs.iter().map(|need| format!("  needs {need}")));
+        lines.extend(self.wrong.iter().map(|wrong| format!("  wrong: {wrong}")));
+        lines
+    }
+}
+
+impl fmt::Display for Inspection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.lines().join("\n"))
+    }
+}
+
+/// A large number with its unit, of thousand-folds from the largest down: `2.57 billion`.
+fn scaled(n: u64, [giga, mega, kilo, one]: [&str; 4]) -> String {
+    for (factor, unit) in [(1e9, giga), (1e6, mega), (1e3, kilo)] {
+        if n as f64 >= factor {
+            return format!("{:.2}{unit}", n as f64 / factor);
+        }
+    }
+    format!("{n}{one}")
+}

@@ -1,0 +1,27 @@
+//! Weights on disk or built in: open them by header, say what they are, check them, hand them to candle.
+//!
+//! Nothing here knows a network or the engine. A file is read by its header first, so that a wrong or broken file is
+//! named before memory is taken; tensors are then read one at a time, without mapping the file.
+
+mod adapter;
+mod backend;
+mod check;
+mod error;
+mod files;
+mod header;
+mod identify;
+mod inspect;
+mod model_folder;
+mod sniff;
+mod source;
+
+pub use adapter::{AdapterInfo, AdapterKind, pair};
+pub use check::{Report, check};
+pub use error::WeightsError;
+pub use files::Weights;
+pub use header::{Entry, Header, MAX_HEADER};
+pub use identify::{EncoderNeed, Family, Kind, LoraDialect, identify};
+pub use inspect::{Inspection, Part, inspect};
+pub use model_folder::ModelFolder;
+pub use safetensors::Dtype;
+pub use sniff::Impostor;

@@ -1,0 +1,182 @@
+//! A model in diffusers format: a folder on disk, or the same files built into the program.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use super::WeightsError;
+use super::error::{shown, shown_path};
+use super::files::Weights;
+
+/// The longest settings or vocabulary file that is read; CLIP's vocab.json has 1 MB.
+const LONGEST_TEXT: u64 = 64 << 20;
+
+/// The files of a model, by their names inside the folder, with `/` between parts.
+#[derive(Debug, Clone)]
+pub struct ModelFolder {
+    name: String,
+    place: Place,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    Disk(PathBuf),
+    BuiltIn(&'static [(&'static str, &'static [u8])]),
+}
+
+impl ModelFolder {
+    /// A whole model: a folder with `model_index.json`.
+    ///
+    /// Errors: nothing there, a single file ([`WeightsError::SingleFile`] for weights), a folder of something else.
+    pub fn open(path: &Path) -> Result<Self, WeightsError> {
+        let folder = Self::open_component(path)?;
+        if !folder.has("model_index.json") {
+            let advice = match path.parent().map(|up| up.join("model_index.json")).filter(|index| index.is_file()) {
+                Some(_) => "it is a part of a model: give the folder above it",
+                None => "give a folder in diffusers format, with unet/, vae/ and text_encoder/ in it",
+            };
+            let wanted = "model_index.json".to_owned();
+            return Err(WeightsError::MissingFile { file: folder.name, wanted, advice: advice.to_owned() });
+        }
+        Ok(folder)
+    }
+
+    /// One component, such as an image encoder: a folder with `config.json` and weights, asked for with
+    /// `weights("")`.
+    pub fn open_component(path: &Path) -> Result<Self, WeightsError> {
+        let name = shown_path(path);
+        let about = std::fs::metadata(path).map_err(|e| WeightsError::io(&name, &e))?;
+        if about.is_dir() {
+            return Ok(Self { name, place: Place::Disk(path.to_owned()) });
+        }
+        // A broken file is named before it is refused for being a file.
+        let is_weights = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("safetensors"));
+        if is_weights && let super::Kind::Checkpoint { .. } = super::identify(&Weights::open(path)?) {
+            return Err(WeightsError::SingleFile { file: name });
+        }
+        Err(WeightsError::IsFile { file: name, advice: "give the folder that holds it".to_owned() })
+    }
+
+    /// Files built into the program: names inside the folder, and their bytes.
+    pub fn built_in(name: &str, files: &'static [(&'static str, &'static [u8])]) -> Self {
+        Self { name: name.to_owned(), place: Place::BuiltIn(files) }
+    }
+
+    /// What messages call this model: its path, or the name of the built-in one.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The folder on disk; `None` for built-in files.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Disk(path) => Some(path),
+            Place::BuiltIn(_) => None,
+        }
+    }
+
+    /// Whether the file `rel` is there.
+    pub fn has(&self, rel: &str) -> bool {
+        match &self.place {
+            Place::Disk(path) => path.join(rel).is_file(),
+            Place::BuiltIn(_) => self.bytes(rel).is_some(),
+        }
+    }
+
+    fn bytes(&self, rel: &str) -> Option<&'static [u8]> {
+        match &self.place {
+            Place::Disk(_) => None,
+            Place::BuiltIn(files) => files.iter().find(|(name, _)| *name == rel).map(|(_, bytes)| *bytes),
+        }
+    }
+
+    fn shown(&self, rel: &str) -> String {
+        match &self.place {
+            Place::Disk(path) => shown_path(&path.join(rel)),
+            Place::BuiltIn(_) => format!("{}/{rel}", self.name),
+        }
+    }
+
+    /// The text of a file; `None` where it is absent. Over 64 MiB or not UTF-8 is an error.
+    pub fn text(&self, rel: &str) -> Result<Option<String>, WeightsError> {
+        let file = self.shown(rel);
+        let bytes = match &self.place {
+            Place::BuiltIn(_) => match self.bytes(rel) {
+                Some(bytes) => bytes.to_vec(),
+                None => return Ok(None),
+            },
+            Place::Disk(path) => {
+                let source = match super::source::Source::open(&path.join(rel)) {
+                    Ok(source) => source,
+                    Err(WeightsError::NotFound { .. }) => return Ok(None),
+                    Err(error) => return Err(error),
+                };
+                if source.len() > LONGEST_TEXT {
+                    return Err(WeightsError::BadJson { file, why: format!("{} bytes are too many", source.len()) });
+                }
+                let mut bytes = vec![0; source.len() as usize];
+                source.read_at(0, &mut bytes).map_err(|e| WeightsError::io(&file, &e))?;
+                bytes
+            }
+        };
+        let text = String::from_utf8(bytes);
+        text.map(Some).map_err(|_| WeightsError::BadJson { file, why: "it is not UTF-8 text".to_owned() })
+    }
+
+    /// Reads settings; an absent, damaged or unfitting file is an error that names it.
+    pub fn json<T: DeserializeOwned>(&self, rel: &str) -> Result<T, WeightsError> {
+        let Some(text) = self.text(rel)? else {
+            let advice = "download the folder again".to_owned();
+            return Err(WeightsError::MissingFile { file: self.name.clone(), wanted: rel.to_owned(), advice });
+        };
+        serde_json::from_str(&text)
+            .map_err(|e| WeightsError::BadJson { file: self.shown(rel), why: shown(&e.to_string()) })
+    }
+
+    /// The weights of a component (`unet`, `vae`, `text_encoder`, …; empty for the folder itself), whatever their file
+    /// is called.
+    pub fn weights(&self, component: &str) -> Result<Arc<Weights>, WeightsError> {
+        let stem = self.stem(component);
+        match &self.place {
+            Place::Disk(path) => {
+                let folder = if component.is_empty() { path.clone() } else { path.join(component) };
+                if !folder.is_dir() {
+                    let advice = "download the folder again".to_owned();
+                    let wanted = format!("folder {component}");
+                    return Err(WeightsError::MissingFile { file: self.name.clone(), wanted, advice });
+                }
+                Weights::open_component(&folder, stem).map(Arc::new)
+            }
+            Place::BuiltIn(_) => {
+                let [plain, _, variant, ..] = Weights::file_names(stem);
+                let rel =
+                    |name: &str| if component.is_empty() { name.to_owned() } else { format!("{component}/{name}") };
+                let found = [rel(&plain), rel(&variant)].into_iter().find(|rel| self.has(rel));
+                self.file(&found.unwrap_or_else(|| rel(&plain)))
+            }
+        }
+    }
+
+    /// The safetensors file `rel`, such as an adapter.
+    pub fn file(&self, rel: &str) -> Result<Arc<Weights>, WeightsError> {
+        match (&self.place, self.bytes(rel)) {
+            (Place::Disk(path), _) => Weights::open(&path.join(rel)).map(Arc::new),
+            (Place::BuiltIn(_), Some(bytes)) => Weights::from_static(&self.shown(rel), bytes).map(Arc::new),
+            (Place::BuiltIn(_), None) => Err(WeightsError::NotFound { file: self.shown(rel) }),
+        }
+    }
+
+    /// diffusers' own models and transformers' have different file names.
+    fn stem(&self, component: &str) -> &'static str {
+        match component {
+            "unet" | "vae" => "diffusion_pytorch_model",
+            "" => {
+                let diffusers = ["diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.fp16.safetensors"];
+                let is_diffusers = diffusers.iter().any(|name| self.has(name));
+                if is_diffusers { "diffusion_pytorch_model" } else { "model" }
+            }
+            _ => "model",
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What a file is that was taken for safetensors: the usual things that end up under that name.
+
+use serde::Serialize;
+
+/// Something that is not safetensors, named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Impostor {
+    Empty,
+    LfsPointer,
+    Html,
+    Json,
+    Text,
+    Pickle,
+    Gguf,
+    Zeros,
+    Unknown,
+}
+
+impl std::fmt::Display for Impostor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "empty",
+            Self::LfsPointer => "a git-LFS pointer (a note of where the real file lies)",
+            Self::Html => "a web page",
+            Self::Json => "a JSON text",
+            Self::Text => "a text file",
+            Self::Pickle => "a PyTorch pickle",
+            Self::Gguf => "a GGUF file",
+            Self::Zeros => "filled with zeros (an unfinished download)",
+            Self::Unknown => "something else",
+        })
+    }
+}
+
+impl Impostor {
+    /// What the artist can do about it.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::LfsPointer => "run `git lfs pull` in its folder, or download the file itself",
+            Self::Html => {
+                "the site sent a page in place of the file; download it again, logged in if the site asks for it"
+            }
+            Self::Json => "name the .safetensors file itself, or download it again if this is an error message",
+            Self::Pickle => "a pickle can run code and is never opened; use the .safetensors file of the same name",
+            Self::Gguf => "quantised GGUF weights cannot be used; get the .safetensors file",
+            Self::Empty | Self::Zeros => "download it again",
+            Self::Text | Self::Unknown => "choose a .safetensors file, or download it again",
+        }
+    }
+
+    /// Names a file by its first bytes. Ask only when the bytes are not a plausible safetensors header: the signatures
+    /// of other formats can also be the length of one.
+    pub fn of(first: &[u8]) -> Self {
+        let text = first.trim_ascii_start();
+        let starts = |word: &[u8]| text.get(..word.len()).is_some_and(|t| t.eq_ignore_ascii_case(word));
+        if first.is_empty() {
+            Self::Empty
+        } else if first.starts_with(b"version https://git-lfs") {
+            Self::LfsPointer
+        } else if first.starts_with(b"GGUF") {
+            Self::Gguf
+        } else if first.starts_with(b"PK\x03\x04") || matches!(first, [0x80, 1..=5, ..]) {
+            Self::Pickle
+        } else if [&b"<!doctype"[..], b"<html", b"<head", b"<?xml", b"<!--"].into_iter().any(starts) {
+            Self::Html
+        } else if first.iter().all(|b| *b == 0) {
+            Self::Zeros
+        } else if starts(b"{") || starts(b"[") {
+            Self::Json
+        } else if first.iter().all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace()) {
+            Self::Text
+        } else {
+            Self::Unknown
+        }
+    }
+}
