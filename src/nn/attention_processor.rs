@@ -1,0 +1,94 @@
+//! Attention, plain and with image prompts (diffusers `attention_processor.py`: `Attention`, `IPAdapterAttnProcessor2_0`).
+
+use candle_core::{D, DType, Result, Tensor};
+use candle_nn::{Linear, Module, VarBuilder};
+
+/// Scores of one chunk of queries hold at most this many numbers (64 MiB in f32), so that a large picture does not
+/// need a score matrix of its size squared.
+const MAX_SCORES: usize = 1 << 24;
+
+/// One group of references in one cross-attention: keys and values of its image tokens, ready to attend to.
+#[derive(Debug, Clone)]
+pub struct ImagePrompt {
+    /// `[batch, tokens, inner_dim]`
+    pub key: Tensor,
+    /// `[batch, tokens, inner_dim]`
+    pub value: Tensor,
+    pub scale: f64,
+    /// Added to the logits of each token, `[tokens]`: ln(w / w_max) of the reference that it belongs to.
+    pub logit_bias: Option<Tensor>,
+}
+
+/// `to_q`, `to_k`, `to_v`, `to_out.0`: self-attention when the context is the input, else cross-attention.
+#[derive(Debug, Clone)]
+pub struct Attention {
+    to_q: Linear,
+    to_k: Linear,
+    to_v: Linear,
+    to_out: Linear,
+    heads: usize,
+}
+
+impl Attention {
+    pub fn new(query_dim: usize, context_dim: usize, heads: usize, vb: VarBuilder) -> Result<Self> {
+        if heads == 0 || !query_dim.is_multiple_of(heads) {
+            candle_core::bail!("attention of width {query_dim} cannot be split into {heads} heads");
+        }
+        Ok(Self {
+            to_q: candle_nn::linear_no_bias(query_dim, query_dim, vb.pp("to_q"))?,
+            to_k: candle_nn::linear_no_bias(context_dim, query_dim, vb.pp("to_k"))?,
+            to_v: candle_nn::linear_no_bias(context_dim, query_dim, vb.pp("to_v"))?,
+            to_out: candle_nn::linear(query_dim, query_dim, vb.pp("to_out").pp("0"))?,
+            heads,
+        })
+    }
+
+    /// `x` `[batch, n, query_dim]`, `context` `[batch, m, context_dim]`; each image prompt adds its own attention with the
+    /// same queries, times its scale, before `to_out`.
+    pub fn forward(&self, x: &Tensor, context: Option<&Tensor>, image_prompts: &[ImagePrompt]) -> Result<Tensor> {
+        let query = self.to_q.forward(x)?;
+        let context = context.unwrap_or(x);
+        let (key, value) = (self.to_k.forward(context)?, self.to_v.forward(context)?);
+        let mut out = scaled_dot_product_attention(&query, &key, &value, self.heads, None)?;
+        for prompt in image_prompts {
+            let bias = prompt.logit_bias.as_ref();
+            let image = scaled_dot_product_attention(&query, &prompt.key, &prompt.value, self.heads, bias)?;
+            out = (out + (image * prompt.scale)?)?;
+        }
+        self.to_out.forward(&out)
+    }
+}
+
+/// softmax(q kᵀ / √d + bias) v over `heads`, in f32; `q` `[batch, n, heads*d]`, `k` and `v` `[batch, m, heads*d]`, `bias`
+/// broadcast over `[batch, heads, n, m]` from its last axes. Returns `[batch, n, heads*d]` in the dtype of `q`.
+pub fn scaled_dot_product_attention(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    heads: usize,
+    bias: Option<&Tensor>,
+) -> Result<Tensor> {
+    let (batch, n, inner) = q.dims3()?;
+    let m = k.dim(1)?;
+    let split = |x: &Tensor, len: usize| x.reshape((batch, len, heads, inner / heads))?.transpose(1, 2)?.contiguous();
+    let q = (split(q, n)? * (1.0 / ((inner / heads) as f64).sqrt()))?;
+    let (k, v) = (split(k, m)?.transpose(2, 3)?.contiguous()?, split(v, m)?);
+    let bias = bias.map(|b| b.to_dtype(DType::F32)).transpose()?;
+
+    let rows = (MAX_SCORES / (batch * heads * m).max(1)).clamp(1, n.max(1));
+    let mut chunks = Vec::with_capacity(n.div_ceil(rows));
+    for start in (0..n).step_by(rows) {
+        let q = q.narrow(2, start, rows.min(n - start))?.contiguous()?;
+        let mut scores = q.matmul(&k)?.to_dtype(DType::F32)?;
+        if let Some(bias) = &bias {
+            // A bias of one row a query is cut like the queries; one of a single row serves them all.
+            let cut = bias.rank() > 1 && bias.dim(D::Minus2)? == n;
+            let bias = if cut { bias.narrow(D::Minus2, start, rows.min(n - start))? } else { bias.clone() };
+            scores = scores.broadcast_add(&bias)?;
+        }
+        let weights = candle_nn::ops::softmax_last_dim(&scores)?.to_dtype(v.dtype())?;
+        chunks.push(weights.matmul(&v)?);
+    }
+    let out = if chunks.len() == 1 { chunks.remove(0) } else { Tensor::cat(&chunks, D::Minus2)? };
+    out.transpose(1, 2)?.contiguous()?.reshape((batch, n, inner))
+}

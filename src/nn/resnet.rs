@@ -1,0 +1,126 @@
+//! Residual blocks and resampling (diffusers `resnet.py`, `downsampling.py`, `upsampling.py`).
+
+use candle_core::{Result, Tensor};
+use candle_nn::{Conv2d, Conv2dConfig, GroupNorm, Linear, Module, VarBuilder};
+
+use super::activations::Activation;
+use super::normalization::group_norm;
+
+/// A 3x3 convolution that keeps the size.
+pub fn conv3x3(in_channels: usize, out_channels: usize, vb: VarBuilder) -> Result<Conv2d> {
+    candle_nn::conv2d(in_channels, out_channels, 3, Conv2dConfig { padding: 1, ..Default::default() }, vb)
+}
+
+/// What the residual blocks of one network share.
+#[derive(Debug, Clone, Copy)]
+pub struct ResnetConfig {
+    pub groups: usize,
+    pub eps: f64,
+    pub activation: Activation,
+    /// Width of the time embedding; None in the VAE.
+    pub temb_channels: Option<usize>,
+    /// `resnet_time_scale_shift == "scale_shift"`: the embedding scales and shifts after the second norm.
+    pub scale_shift: bool,
+    /// `output_scale_factor`: the sum is divided by it.
+    pub output_scale_factor: f64,
+}
+
+#[derive(Debug, Clone)]
+pub struct ResnetBlock2D {
+    norm1: GroupNorm,
+    conv1: Conv2d,
+    time_emb_proj: Option<Linear>,
+    norm2: GroupNorm,
+    conv2: Conv2d,
+    conv_shortcut: Option<Conv2d>,
+    config: ResnetConfig,
+}
+
+impl ResnetBlock2D {
+    pub fn new(in_channels: usize, out_channels: usize, config: ResnetConfig, vb: VarBuilder) -> Result<Self> {
+        let temb_width = if config.scale_shift { 2 * out_channels } else { out_channels };
+        Ok(Self {
+            norm1: group_norm(config.groups, in_channels, config.eps, vb.pp("norm1"))?,
+            conv1: conv3x3(in_channels, out_channels, vb.pp("conv1"))?,
+            time_emb_proj: config
+                .temb_channels
+                .map(|width| candle_nn::linear(width, temb_width, vb.pp("time_emb_proj")))
+                .transpose()?,
+            norm2: group_norm(config.groups, out_channels, config.eps, vb.pp("norm2"))?,
+            conv2: conv3x3(out_channels, out_channels, vb.pp("conv2"))?,
+            conv_shortcut: (in_channels != out_channels)
+                .then(|| {
+                    let vb = vb.pp("conv_shortcut");
+                    candle_nn::conv2d(in_channels, out_channels, 1, Conv2dConfig::default(), vb)
+                })
+                .transpose()?,
+            config,
+        })
+    }
+
+    /// `x` `[batch, in_channels, h, w]`, `temb` `[batch, temb_channels]`; `[batch, out_channels, h, w]` out.
+    pub fn forward(&self, x: &Tensor, temb: Option<&Tensor>) -> Result<Tensor> {
+        let act = self.config.activation;
+        let mut h = self.conv1.forward(&act.apply(&self.norm1.forward(x)?)?)?;
+        let temb = match (&self.time_emb_proj, temb) {
+            (Some(project), Some(temb)) => Some(project.forward(&act.apply(temb)?)?.unsqueeze(2)?.unsqueeze(3)?),
+            _ => None,
+        };
+        h = match temb {
+            Some(temb) if self.config.scale_shift => {
+                let halves = temb.chunk(2, 1)?;
+                let [scale, shift] = &halves[..] else { candle_core::bail!("scale and shift need an even width") };
+                self.norm2.forward(&h)?.broadcast_mul(&(scale + 1.0)?)?.broadcast_add(shift)?
+            }
+            Some(temb) => self.norm2.forward(&h.broadcast_add(&temb)?)?,
+            None => self.norm2.forward(&h)?,
+        };
+        h = self.conv2.forward(&act.apply(&h)?)?;
+        let shortcut = match &self.conv_shortcut {
+            Some(conv) => conv.forward(x)?,
+            None => x.clone(),
+        };
+        let sum = (shortcut + h)?;
+        if self.config.output_scale_factor == 1.0 { Ok(sum) } else { sum / self.config.output_scale_factor }
+    }
+}
+
+/// Halves the size with a strided convolution (`Downsample2D`).
+#[derive(Debug, Clone)]
+pub struct Downsample2D {
+    conv: Conv2d,
+    padding: usize,
+}
+
+impl Downsample2D {
+    pub fn new(channels: usize, padding: usize, vb: VarBuilder) -> Result<Self> {
+        let config = Conv2dConfig { stride: 2, padding, ..Default::default() };
+        Ok(Self { conv: candle_nn::conv2d(channels, channels, 3, config, vb.pp("conv"))?, padding })
+    }
+
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        if self.padding == 0 {
+            // The VAE pads right and bottom only.
+            let x = x.pad_with_zeros(2, 0, 1)?.pad_with_zeros(3, 0, 1)?;
+            return self.conv.forward(&x);
+        }
+        self.conv.forward(x)
+    }
+}
+
+/// Nearest-neighbour enlargement, then a convolution (`Upsample2D`).
+#[derive(Debug, Clone)]
+pub struct Upsample2D {
+    conv: Conv2d,
+}
+
+impl Upsample2D {
+    pub fn new(channels: usize, vb: VarBuilder) -> Result<Self> {
+        Ok(Self { conv: conv3x3(channels, channels, vb.pp("conv"))? })
+    }
+
+    /// To `size` (height, width): twice the input's, or one less where the level below came from an odd size.
+    pub fn forward(&self, x: &Tensor, size: (usize, usize)) -> Result<Tensor> {
+        self.conv.forward(&x.upsample_nearest2d(size.0, size.1)?)
+    }
+}
