@@ -1,0 +1,53 @@
+//! What a job needs and what the machine has.
+
+use super::EngineError;
+use super::model::Model;
+
+/// Bytes that can be taken without pushing others out; None where the system does not say.
+pub fn available_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("MemAvailable:"))?;
+    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kib * 1024)
+}
+
+/// About how many feature maps of the outermost level live at once: the skips of that level, the input and output of the
+/// layer at work, and what candle's operations hold besides. Measured with `render --json` on large sizes.
+const LIVE_MAPS: u64 = 12;
+/// The same for the VAE, per pixel of its outermost level.
+const LIVE_VAE_MAPS: u64 = 6;
+
+/// Bytes that one job needs beside the weights, for pictures of `width` x `height`.
+pub fn estimate_bytes(model: &Model, width: u32, height: u32, batch: usize) -> u64 {
+    let factor = model.vae_config.scale_factor() as u64;
+    let pixels = u64::from(width) * u64::from(height);
+    let latents = pixels / (factor * factor);
+    let widest = |channels: &[usize]| channels.first().copied().unwrap_or(1) as u64;
+    let unet = latents * widest(&model.unet_config.block_out_channels) * 4 * batch as u64 * LIVE_MAPS;
+    let whole = crate::nn::autoencoder_kl::MAX_WHOLE_SIDE as u64;
+    let decoded = pixels.min(whole * whole) * widest(&model.vae_config.block_out_channels) * 4 * LIVE_VAE_MAPS;
+    // The picture itself, as floats and blended tiles.
+    unet.max(decoded + pixels * 3 * 4 * 3)
+}
+
+/// Refuses a size that would not fit, and says which would.
+pub fn ensure_fits(model: &Model, width: u32, height: u32, batch: usize) -> Result<(), EngineError> {
+    let Some(available) = available_bytes() else { return Ok(()) };
+    let fits = |w: u32, h: u32| estimate_bytes(model, w, h, batch) + model.bytes_to_load() <= available;
+    if fits(width, height) {
+        return Ok(());
+    }
+    let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+    let need = gib(estimate_bytes(model, width, height, batch) + model.bytes_to_load());
+    let smaller = (1..=8)
+        .map(|k| (width >> k) & !7)
+        .find(|w| *w >= 8 && fits(*w, ((u64::from(*w) * u64::from(height) / u64::from(width)) as u32) & !7));
+    let advice = match smaller {
+        Some(w) => format!("about {w} pixels wide would fit"),
+        None => "this model does not fit at any size; choose a smaller one".to_owned(),
+    };
+    Err(EngineError::OutOfMemory(format!(
+        "size {width}x{height} needs about {need:.1} GiB of memory and {:.1} GiB are free; {advice}",
+        gib(available)
+    )))
+}

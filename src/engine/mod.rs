@@ -1,0 +1,32 @@
+//! A recipe turned into pixels: no window, no command line, any device.
+//!
+//! [`Engine`] is what others see. [`CandleEngine`] computes on a thread of its own; [`FakeEngine`] plays a script, for
+//! tests of what stands above. Arrows: engine -> nn, weights, pixels, recipe.
+
+mod builtin;
+mod cache;
+mod candle_engine;
+mod device;
+mod error;
+mod fake_engine;
+mod handle;
+mod job;
+mod memory;
+mod model;
+mod networks;
+mod pipeline;
+mod references;
+mod sampling;
+mod text;
+mod worker;
+
+pub use candle_engine::CandleEngine;
+pub use device::{built_in_devices, ensure_built_in};
+pub use error::EngineError;
+pub use fake_engine::{FakeEngine, Script};
+pub use handle::{CancelToken, Engine, JobHandle};
+pub use job::{
+    Compute, DTypeChoice, DeviceChoice, Finished, JobEvent, JobSpec, LatentRgb, Latents, ModelPaths, Preview, Step,
+    Timings,
+};
+pub use worker::Waker;

@@ -1,0 +1,380 @@
+//! A model opened by its headers and configs: everything that can be known, and refused, before weights are read.
+
+use std::sync::Arc;
+
+use candle_nn::VarBuilder;
+use serde::Deserialize;
+
+use super::{EngineError, LatentRgb, ModelPaths, builtin};
+use crate::nn::autoencoder_kl::{AutoencoderKl, AutoencoderKlConfig};
+use crate::nn::clip_text::{ClipTextConfig, ClipTextModel};
+use crate::nn::clip_vision::{ClipVisionConfig, ClipVisionModelWithProjection};
+use crate::nn::ip_adapter::{ImageProjection, ProjectionShape, all_key_values};
+use crate::nn::resampler::ResamplerShape;
+use crate::nn::schedulers::SchedulerConfig;
+use crate::nn::tokenizer::{ClipTokenizer, TokenizerTexts};
+use crate::nn::unet_2d_blocks::BlockInfo;
+use crate::nn::unet_2d_condition::UNet2DConditionModel;
+use crate::nn::unet_config::{PerLevel, SampleSize, UNet2DConditionConfig};
+use crate::pixels::ClipImageProcessor;
+use crate::recipe::{ModelBlocks, ModelDefaults, ModelFiles, SchedulerName};
+use crate::weights::{AdapterInfo, AdapterKind, ModelFolder, Weights, WeightsError, check, pair};
+
+/// One text tower with its tokenizer.
+pub struct TextTower {
+    pub config: ClipTextConfig,
+    pub weights: Arc<Weights>,
+    pub tokenizer: ClipTokenizer,
+}
+
+/// The adapter and the image encoder that it takes its features from.
+pub struct ImagePromptParts {
+    pub info: AdapterInfo,
+    pub projection: ProjectionShape,
+    pub adapter: Arc<Weights>,
+    pub encoder_config: ClipVisionConfig,
+    pub encoder: Arc<Weights>,
+    pub processor: ClipImageProcessor,
+}
+
+pub struct Model {
+    pub unet_config: UNet2DConditionConfig,
+    pub unet: Arc<Weights>,
+    pub vae_config: AutoencoderKlConfig,
+    pub vae: Arc<Weights>,
+    pub text: [TextTower; 2],
+    pub scheduler_config: SchedulerConfig,
+    /// An empty or absent negative prompt is zeros.
+    pub force_zeros_for_empty_prompt: bool,
+    /// Order and names of the cross-attentions.
+    pub block_infos: Vec<BlockInfo>,
+    pub blocks: ModelBlocks,
+    pub defaults: ModelDefaults,
+    pub latent_rgb: Option<Arc<LatentRgb>>,
+    pub image_prompt: Option<ImagePromptParts>,
+    pub files: ModelFiles,
+    pub notices: Vec<String>,
+}
+
+/// `instantstyle.json`: what a model made for this program says about itself.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct OwnSettings {
+    style_block: Option<String>,
+    layout_block: Option<String>,
+    steps: Option<u32>,
+    guidance: Option<f64>,
+    scheduler: Option<SchedulerName>,
+    width: Option<u32>,
+    height: Option<u32>,
+    latent_rgb_factors: Option<Vec<[f32; 3]>>,
+    latent_rgb_bias: Option<[f32; 3]>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ModelIndex {
+    force_zeros_for_empty_prompt: Option<bool>,
+}
+
+/// SDXL's factors (ComfyUI `latent_formats.py`, measured on SDXL's VAE), used where a model has SDXL's latents.
+const SDXL_LATENT_RGB: ([[f32; 3]; 4], [f32; 3]) = (
+    [[0.3651, 0.4232, 0.4341], [-0.2533, -0.0042, 0.1068], [0.1076, 0.1111, -0.0362], [-0.3165, -0.2492, -0.2188]],
+    [0.1084, -0.0175, -0.0011],
+);
+const SDXL_SCALING_FACTOR: f64 = 0.13025;
+
+impl Model {
+    /// Opens every part by its header and checks that all of it fits together.
+    pub fn open(paths: &ModelPaths, needs_image_prompt: bool) -> Result<Self, EngineError> {
+        let folder = match &paths.model {
+            Some(path) => ModelFolder::open(path)?,
+            None => builtin::folder(),
+        };
+        let index: ModelIndex = folder.json("model_index.json")?;
+        if !folder.has("text_encoder_2/config.json") {
+            return Err(EngineError::Input(format!(
+                "{} has no text_encoder_2, so it is not an SDXL model; choose one in SDXL's format",
+                folder.name()
+            )));
+        }
+        let own: OwnSettings =
+            if folder.has("instantstyle.json") { folder.json("instantstyle.json")? } else { OwnSettings::default() };
+        let mut notices = Vec::new();
+
+        let unet_config: UNet2DConditionConfig = folder.json("unet/config.json")?;
+        unet_config.refuse_unsupported().map_err(|e| EngineError::Input(format!("{}: {e}", folder.name())))?;
+        let unet = folder.weights("unet")?;
+        let mut block_infos = Vec::new();
+        checked(&unet, &mut notices, |vb| {
+            block_infos = UNet2DConditionModel::new(&unet_config, vb)?.blocks().to_vec();
+            Ok(())
+        })?;
+
+        let vae_config: AutoencoderKlConfig = folder.json("vae/config.json")?;
+        let vae = folder.weights("vae")?;
+        checked(&vae, &mut notices, |vb| AutoencoderKl::new(&vae_config, vb).map(drop))?;
+        let text = [text_tower(&folder, false, &mut notices)?, text_tower(&folder, true, &mut notices)?];
+        check_widths(&folder, &unet_config, &vae_config, &text)?;
+
+        let scheduler_text = folder.text("scheduler/scheduler_config.json")?.unwrap_or_else(|| "{}".to_owned());
+        let scheduler_config = SchedulerConfig::from_json(&scheduler_text)?;
+        let (scheduler, scheduler_notice) = scheduler_config.default_name();
+        notices.extend(scheduler_notice);
+
+        let names = block_infos.iter().map(|block| block.name.clone()).collect();
+        let blocks = ModelBlocks::new(names, own.style_block.clone(), own.layout_block.clone());
+        let defaults = defaults(&own, scheduler, &unet_config, &vae_config);
+        let latent_rgb = latent_rgb(&own, &vae_config);
+        let wants_image_prompt = needs_image_prompt || paths.adapter.is_some();
+        let image_prompt = match wants_image_prompt {
+            true => Some(image_prompt_parts(&folder, paths, &unet_config, &block_infos, &mut notices)?),
+            false => None,
+        };
+        let files = identity(paths, &unet, image_prompt.as_ref())?;
+        Ok(Self {
+            unet_config,
+            unet,
+            vae_config,
+            vae,
+            text,
+            scheduler_config,
+            force_zeros_for_empty_prompt: index.force_zeros_for_empty_prompt.unwrap_or(true),
+            block_infos,
+            blocks,
+            defaults,
+            latent_rgb,
+            image_prompt,
+            files,
+            notices,
+        })
+    }
+
+    /// Bytes of all weights once they are widened to f32.
+    pub fn bytes_to_load(&self) -> u64 {
+        let towers = self.text.iter().map(|tower| tower.weights.parameters()).sum::<u64>();
+        let image = self.image_prompt.as_ref().map_or(0, |parts| parts.encoder.parameters());
+        // The encoders are dropped before the UNet is read where they are large, so only the larger side counts.
+        4 * (self.unet.parameters() + self.vae.parameters()).max(towers + image)
+    }
+}
+
+/// Runs a network's constructor on the header of its weights; what is missing or misshapen is an error.
+fn checked(
+    weights: &Weights,
+    notices: &mut Vec<String>,
+    build: impl FnOnce(VarBuilder) -> candle_core::Result<()>,
+) -> Result<(), EngineError> {
+    let report = check(weights, build);
+    if let Some(said) = report.sentence(weights.name()) {
+        return Err(EngineError::Input(said));
+    }
+    notices.extend(report.notice(weights.name()));
+    Ok(())
+}
+
+fn text_tower(folder: &ModelFolder, is_second: bool, notices: &mut Vec<String>) -> Result<TextTower, EngineError> {
+    let (part, tokenizer) = if is_second { ("text_encoder_2", "tokenizer_2") } else { ("text_encoder", "tokenizer") };
+    let config: ClipTextConfig = folder.json(&format!("{part}/config.json"))?;
+    let weights = folder.weights(part)?;
+    checked(&weights, notices, |vb| ClipTextModel::new(&config, is_second, vb).map(drop))?;
+    let text = |name: &str| folder.text(&format!("{tokenizer}/{name}"));
+    let (vocab, merges) = (text("vocab.json")?, text("merges.txt")?);
+    let (own, special, whole) =
+        (text("tokenizer_config.json")?, text("special_tokens_map.json")?, text("tokenizer.json")?);
+    let texts = TokenizerTexts {
+        vocab: vocab.as_deref(),
+        merges: merges.as_deref(),
+        config: own.as_deref(),
+        special_tokens_map: special.as_deref(),
+        tokenizer: whole.as_deref(),
+    };
+    let tokenizer = ClipTokenizer::from_texts(&texts)
+        .map_err(|error| EngineError::Input(format!("{}/{tokenizer}: {error}", folder.name())))?;
+    if tokenizer.max_length() > config.max_position_embeddings {
+        return Err(EngineError::Input(format!(
+            "{}: its tokenizer makes {} tokens, but {part} takes {}; they are of different models",
+            folder.name(),
+            tokenizer.max_length(),
+            config.max_position_embeddings
+        )));
+    }
+    Ok(TextTower { config, weights, tokenizer })
+}
+
+/// Widths that meet between the parts of one folder.
+fn check_widths(
+    folder: &ModelFolder,
+    unet: &UNet2DConditionConfig,
+    vae: &AutoencoderKlConfig,
+    text: &[TextTower; 2],
+) -> Result<(), EngineError> {
+    let wrong = |what: String| {
+        Err(EngineError::Input(format!("{}: {what}; the parts of this folder are of different models", folder.name())))
+    };
+    let [first, second] = text;
+    let joined = first.config.hidden_size + second.config.hidden_size;
+    if let PerLevel::One(wanted) = unet.cross_attention_dim
+        && wanted != joined
+    {
+        return wrong(format!("the text encoders give {joined} numbers a token, the UNet takes {wanted}"));
+    }
+    if unet.in_channels != vae.latent_channels {
+        return wrong(format!(
+            "the UNet takes {} latent channels (an inpainting model takes 9, which this program cannot use), the VAE gives {}",
+            unet.in_channels, vae.latent_channels
+        ));
+    }
+    if let (Some(input), Some(time)) = (unet.projection_class_embeddings_input_dim, unet.addition_time_embed_dim) {
+        let given = second.config.projection_dim + 6 * time;
+        if input != given {
+            return wrong(format!("the UNet's add_embedding takes {input} numbers, and the rest gives {given}"));
+        }
+    }
+    Ok(())
+}
+
+fn defaults(
+    own: &OwnSettings,
+    scheduler: SchedulerName,
+    unet: &UNet2DConditionConfig,
+    vae: &AutoencoderKlConfig,
+) -> ModelDefaults {
+    let side = |latents: usize| ((latents * vae.scale_factor()).clamp(8, 8192) / 8 * 8) as u32;
+    let (height, width) = match unet.sample_size {
+        Some(SampleSize::Square(latents)) => (side(latents), side(latents)),
+        Some(SampleSize::HeightWidth(height, width)) => (side(height), side(width)),
+        None => (1024, 1024),
+    };
+    let scheduler = own.scheduler.unwrap_or(scheduler);
+    // InstantStyle's own scripts: 30 steps, guidance 5. LCM models are distilled for few steps, and those that take the
+    // guidance as an input want more of it.
+    let (steps, guidance) = match scheduler {
+        SchedulerName::Lcm => (4, if unet.time_cond_proj_dim.is_some() { 8.0 } else { 1.5 }),
+        _ => (30, 5.0),
+    };
+    ModelDefaults {
+        scheduler,
+        steps: own.steps.unwrap_or(steps),
+        guidance: own.guidance.unwrap_or(guidance),
+        width: own.width.unwrap_or(width),
+        height: own.height.unwrap_or(height),
+    }
+}
+
+fn latent_rgb(own: &OwnSettings, vae: &AutoencoderKlConfig) -> Option<Arc<LatentRgb>> {
+    let (factors, bias) = match (&own.latent_rgb_factors, own.latent_rgb_bias) {
+        (Some(factors), Some(bias)) => (factors.clone(), bias),
+        _ if vae.scaling_factor == SDXL_SCALING_FACTOR => (SDXL_LATENT_RGB.0.to_vec(), SDXL_LATENT_RGB.1),
+        _ => return None,
+    };
+    (factors.len() == vae.latent_channels).then(|| Arc::new(LatentRgb { factors, bias }))
+}
+
+fn image_prompt_parts(
+    folder: &ModelFolder,
+    paths: &ModelPaths,
+    unet: &UNet2DConditionConfig,
+    block_infos: &[BlockInfo],
+    notices: &mut Vec<String>,
+) -> Result<ImagePromptParts, EngineError> {
+    let adapter = match &paths.adapter {
+        Some(path) => Arc::new(Weights::open(path)?),
+        None if folder.has("ip_adapter.safetensors") => folder.file("ip_adapter.safetensors")?,
+        None => {
+            return Err(EngineError::Input(format!(
+                "a reference needs an IP-Adapter, and {} brings none; name one with --adapter and its encoder with --image-encoder",
+                folder.name()
+            )));
+        }
+    };
+    let (encoder_folder, part) = match &paths.image_encoder {
+        Some(path) => (ModelFolder::open_component(path)?, ""),
+        None if folder.has("image_encoder/config.json") => (folder.clone(), "image_encoder"),
+        None => {
+            return Err(EngineError::Input(format!(
+                "the adapter {} needs an image encoder; name its folder with --image-encoder",
+                adapter.name()
+            )));
+        }
+    };
+    let within = |name: &str| if part.is_empty() { name.to_owned() } else { format!("{part}/{name}") };
+    let encoder_config: ClipVisionConfig = encoder_folder.json(&within("config.json"))?;
+    let info = AdapterInfo::read(&adapter)?;
+    let cross_attentions = block_infos.iter().map(|block| block.cross_attentions.len()).sum();
+    let unet_width = match &unet.cross_attention_dim {
+        PerLevel::One(width) => *width,
+        PerLevel::Each(_) => info.cross_attention_dim,
+    };
+    pair(&info, unet_width, cross_attentions, encoder_config.projection_dim, encoder_config.hidden_size)?;
+    let encoder = encoder_folder.weights(part)?;
+    checked(&encoder, notices, |vb| ClipVisionModelWithProjection::new(&encoder_config, vb).map(drop))?;
+    let projection = projection_shape(&info, &adapter)?;
+    checked(&adapter, notices, |vb| {
+        ImageProjection::new(&projection, vb.clone())?;
+        all_key_values(block_infos, projection.cross_attention_dim(), &vb).map(drop)
+    })?;
+    let processor = match encoder_folder.text(&within("preprocessor_config.json"))? {
+        Some(text) => ClipImageProcessor::from_json(&text)?,
+        None => ClipImageProcessor::new(u32::try_from(encoder_config.image_size).unwrap_or(u32::MAX)),
+    };
+    if processor.crop_size as usize != encoder_config.image_size {
+        return Err(EngineError::Input(format!(
+            "{}: its preprocessor_config.json cuts pictures of {} pixels, but the encoder takes {}",
+            encoder_folder.name(),
+            processor.crop_size,
+            encoder_config.image_size
+        )));
+    }
+    Ok(ImagePromptParts { info, projection, adapter, encoder_config, encoder, processor })
+}
+
+fn projection_shape(info: &AdapterInfo, adapter: &Weights) -> Result<ProjectionShape, EngineError> {
+    if info.kind != AdapterKind::Plus {
+        return Ok(ProjectionShape::Base {
+            embedding_dim: info.embedding_width,
+            tokens: info.tokens,
+            cross_attention_dim: info.cross_attention_dim,
+        });
+    }
+    let size = |name: &str, axis: usize| {
+        adapter.shape(&format!("image_proj.{name}")).and_then(|shape| shape.get(axis)).copied().unwrap_or(0)
+    };
+    let depth = (0..).take_while(|i| adapter.contains(&format!("image_proj.layers.{i}.0.to_q.weight"))).count();
+    if depth == 0 {
+        let why = "its resampler has no layers".to_owned();
+        return Err(WeightsError::BrokenAdapter { file: info.file.clone(), why }.into());
+    }
+    Ok(ProjectionShape::Plus(ResamplerShape {
+        embedding_dim: info.embedding_width,
+        dim: size("latents", 2),
+        num_queries: info.tokens,
+        inner_dim: size("layers.0.0.to_q.weight", 0),
+        ff_inner_dim: size("layers.0.1.1.weight", 0),
+        output_dim: info.cross_attention_dim,
+        depth,
+    }))
+}
+
+/// Names for people and content for the program, such as `sdxl-base@1f0c…`.
+fn identity(
+    paths: &ModelPaths,
+    unet: &Weights,
+    image_prompt: Option<&ImagePromptParts>,
+) -> Result<ModelFiles, EngineError> {
+    let name = |path: &Option<std::path::PathBuf>| {
+        path.as_ref()
+            .and_then(|p| p.file_name())
+            .map_or_else(|| "built-in".to_owned(), |n| n.to_string_lossy().into_owned())
+    };
+    let with_content = |path: &Option<std::path::PathBuf>, weights: &Weights| -> Result<String, EngineError> {
+        let id = weights.content_id()?;
+        Ok(format!("{}@{}", name(path), id.get(..16).unwrap_or(&id)))
+    };
+    let mut files = ModelFiles { model: with_content(&paths.model, unet)?, ..ModelFiles::default() };
+    if let Some(parts) = image_prompt {
+        files.adapter = with_content(&paths.adapter, &parts.adapter)?;
+        files.image_encoder = with_content(&paths.image_encoder, &parts.encoder)?;
+    }
+    Ok(files)
+}

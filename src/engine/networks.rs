@@ -1,0 +1,139 @@
+//! The networks of the open model, read when they are first needed and dropped when they only cost memory.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use candle_core::DType;
+use candle_nn::VarBuilder;
+
+use super::EngineError;
+use super::device::Place;
+use super::model::{ImagePromptParts, Model, TextTower};
+use crate::nn::autoencoder_kl::AutoencoderKl;
+use crate::nn::clip_text::ClipTextModel;
+use crate::nn::clip_vision::ClipVisionModelWithProjection;
+use crate::nn::ip_adapter::{ImageKeyValue, ImageProjection};
+use crate::nn::unet_2d_condition::UNet2DConditionModel;
+use crate::weights::Weights;
+
+/// Encoders of more weights than this are dropped after encoding: SDXL's towers would take 10 GB beside the UNet, a small
+/// model's are worth keeping for the next prompt.
+const LARGE_ENCODER: u64 = 100_000_000;
+
+#[derive(Default)]
+pub struct Networks {
+    text: [Option<ClipTextModel>; 2],
+    vision: Option<ClipVisionModelWithProjection>,
+    projection: Option<ImageProjection>,
+    key_values: BTreeMap<usize, ImageKeyValue>,
+    unet: Option<UNet2DConditionModel>,
+    vae: Option<(DType, AutoencoderKl)>,
+}
+
+/// Reads a network's weights; a file that fails meanwhile is named rather than candle's own words given.
+fn load<T>(
+    weights: &Arc<Weights>,
+    dtype: DType,
+    place: &Place,
+    build: impl FnOnce(VarBuilder) -> candle_core::Result<T>,
+) -> Result<T, EngineError> {
+    build(weights.var_builder(dtype, &place.device)).map_err(|error| match weights.failure() {
+        Some(failure) => failure.clone().into(),
+        None => error.into(),
+    })
+}
+
+/// `slot`'s network, read if it is not there.
+fn filled<T>(slot: &mut Option<T>, make: impl FnOnce() -> Result<T, EngineError>) -> Result<&T, EngineError> {
+    match slot {
+        Some(network) => Ok(network),
+        None => Ok(slot.insert(make()?)),
+    }
+}
+
+impl Networks {
+    pub fn text(
+        &mut self,
+        towers: &[TextTower; 2],
+        is_second: bool,
+        place: &Place,
+    ) -> Result<&ClipTextModel, EngineError> {
+        let [first, second] = &mut self.text;
+        let (slot, tower) = if is_second { (second, &towers[1]) } else { (first, &towers[0]) };
+        filled(slot, || load(&tower.weights, place.dtype, place, |vb| ClipTextModel::new(&tower.config, is_second, vb)))
+    }
+
+    pub fn vision(
+        &mut self,
+        parts: &ImagePromptParts,
+        place: &Place,
+    ) -> Result<&ClipVisionModelWithProjection, EngineError> {
+        filled(&mut self.vision, || {
+            load(&parts.encoder, place.dtype, place, |vb| ClipVisionModelWithProjection::new(&parts.encoder_config, vb))
+        })
+    }
+
+    pub fn projection(&mut self, parts: &ImagePromptParts, place: &Place) -> Result<&ImageProjection, EngineError> {
+        filled(&mut self.projection, || {
+            load(&parts.adapter, place.dtype, place, |vb| ImageProjection::new(&parts.projection, vb))
+        })
+    }
+
+    /// `to_k_ip` and `to_v_ip` of one cross-attention.
+    pub fn key_value(
+        &mut self,
+        parts: &ImagePromptParts,
+        cross_attention: usize,
+        inner_dim: usize,
+        place: &Place,
+    ) -> Result<&ImageKeyValue, EngineError> {
+        use std::collections::btree_map::Entry;
+        match self.key_values.entry(cross_attention) {
+            Entry::Occupied(entry) => Ok(entry.into_mut()),
+            Entry::Vacant(entry) => {
+                let width = parts.projection.cross_attention_dim();
+                let pair = load(&parts.adapter, place.dtype, place, |vb| {
+                    ImageKeyValue::new(cross_attention, width, inner_dim, &vb)
+                })?;
+                Ok(entry.insert(pair))
+            }
+        }
+    }
+
+    /// Keeps the key and value weights of the cross-attentions in use only.
+    pub fn keep_key_values(&mut self, in_use: impl Fn(usize) -> bool) {
+        self.key_values.retain(|index, _| in_use(*index));
+    }
+
+    pub fn unet(&mut self, model: &Model, place: &Place) -> Result<&UNet2DConditionModel, EngineError> {
+        filled(&mut self.unet, || {
+            load(&model.unet, place.dtype, place, |vb| UNet2DConditionModel::new(&model.unet_config, vb))
+        })
+    }
+
+    pub fn is_unet_loaded(&self) -> bool {
+        self.unet.is_some()
+    }
+
+    pub fn vae(&mut self, model: &Model, dtype: DType, place: &Place) -> Result<&AutoencoderKl, EngineError> {
+        if self.vae.as_ref().is_some_and(|(loaded, _)| *loaded != dtype) {
+            self.vae = None;
+        }
+        let entry = filled(&mut self.vae, || {
+            Ok((dtype, load(&model.vae, dtype, place, |vb| AutoencoderKl::new(&model.vae_config, vb))?))
+        })?;
+        Ok(&entry.1)
+    }
+
+    /// Frees encoders that are large; called when everything has been encoded.
+    pub fn drop_large_encoders(&mut self, model: &Model) {
+        for (slot, tower) in self.text.iter_mut().zip(&model.text) {
+            if tower.weights.parameters() > LARGE_ENCODER {
+                *slot = None;
+            }
+        }
+        if model.image_prompt.as_ref().is_some_and(|parts| parts.encoder.parameters() > LARGE_ENCODER) {
+            self.vision = None;
+        }
+    }
+}

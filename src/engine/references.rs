@@ -1,0 +1,136 @@
+//! References to keys and values for the UNet's cross-attentions.
+//!
+//! References of one role form one group: one softmax over all their image tokens, as diffusers does for several images
+//! of one adapter. A reference's strength relative to the group's largest enters as ln(w / w_max) on its logits, and the
+//! group's scale is the largest. Groups are computed apart and summed.
+
+use candle_core::{DType, Tensor};
+
+use super::EngineError;
+use super::device::Place;
+use super::model::Model;
+use super::networks::Networks;
+use crate::nn::attention_processor::ImagePrompt;
+use crate::recipe::{Injection, Reference};
+
+/// Image tokens of one reference, each `[1, tokens, cross_attention_dim]`.
+#[derive(Debug, Clone)]
+pub struct ReferenceTokens {
+    pub image: Tensor,
+    /// Tokens of a zero image: the unconditional side.
+    pub zero: Tensor,
+}
+
+/// One reference at work: its group, how it enters each block, its tokens.
+pub struct ActiveReference<'a> {
+    pub reference: &'a Reference,
+    pub injections: Vec<Injection>,
+    pub tokens: ReferenceTokens,
+}
+
+/// A member's index and weight in one group of one block.
+type Member = (usize, f64);
+
+/// The members of each group that enter one block: with the same role, the same side and the same sign, since a logarithm
+/// has no negative weights.
+fn groups_of_block(references: &[(&str, Injection)]) -> Vec<(bool, Vec<Member>)> {
+    let mut groups: Vec<((&str, bool, bool), Vec<Member>)> = Vec::new();
+    for (index, (role, injection)) in references.iter().enumerate() {
+        if injection.scale == 0.0 {
+            continue;
+        }
+        let key = (*role, injection.pushed_away, injection.scale < 0.0);
+        match groups.iter_mut().find(|(k, _)| *k == key) {
+            Some((_, members)) => members.push((index, injection.scale)),
+            None => groups.push((key, vec![(index, injection.scale)])),
+        }
+    }
+    groups.into_iter().map(|((_, pushed_away, _), members)| (pushed_away, members)).collect()
+}
+
+/// Keys and values for every cross-attention in the order of `model.block_infos`; empty lists where no reference enters.
+///
+/// `guided`: batch rows are unconditional, conditional; else conditional only.
+pub fn image_prompts(
+    networks: &mut Networks,
+    model: &Model,
+    place: &Place,
+    references: &[ActiveReference],
+    guided: bool,
+) -> Result<Vec<Vec<ImagePrompt>>, EngineError> {
+    let count: usize = model.block_infos.iter().map(|block| block.cross_attentions.len()).sum();
+    let mut out: Vec<Vec<ImagePrompt>> = vec![Vec::new(); count];
+    let Some(parts) = &model.image_prompt else { return Ok(out) };
+
+    for (block_index, block) in model.block_infos.iter().enumerate() {
+        let entering: Vec<_> = references
+            .iter()
+            .map(|r| (r.reference.role.name(), r.injections.get(block_index).copied().unwrap_or_default()))
+            .collect();
+        for (pushed_away, members) in groups_of_block(&entering) {
+            let largest = members.iter().map(|(_, w)| *w).fold(0.0, |a: f64, b| if b.abs() > a.abs() { b } else { a });
+            let mut rows = [Vec::new(), Vec::new()];
+            let mut bias = Vec::new();
+            for (index, weight) in &members {
+                let Some(active) = references.get(*index) else { continue };
+                let tokens = &active.tokens;
+                // "precise": the image works on the unconditional side, and guidance turns it around.
+                let (unconditional, conditional) =
+                    if pushed_away { (&tokens.image, &tokens.zero) } else { (&tokens.zero, &tokens.image) };
+                rows[0].push(unconditional.clone());
+                rows[1].push(conditional.clone());
+                bias.extend(std::iter::repeat_n((weight / largest).ln() as f32, tokens.image.dim(1)?));
+            }
+            let [unconditional, conditional] = rows;
+            let conditional = Tensor::cat(&conditional, 1)?;
+            let tokens = match guided {
+                true => Tensor::cat(&[Tensor::cat(&unconditional, 1)?, conditional], 0)?,
+                false => conditional,
+            };
+            let logit_bias = match bias.iter().any(|b| *b != 0.0) {
+                true => Some(Tensor::from_vec(bias.clone(), bias.len(), &place.device)?.to_dtype(DType::F32)?),
+                false => None,
+            };
+            for cross_attention in block.cross_attentions.clone() {
+                let weights = networks.key_value(parts, cross_attention, block.inner_dim, place)?;
+                let (key, value) = weights.forward(&tokens)?;
+                if let Some(slot) = out.get_mut(cross_attention) {
+                    slot.push(ImagePrompt { key, value, scale: largest, logit_bias: logit_bias.clone() });
+                }
+            }
+        }
+    }
+    networks.keep_key_values(|index| out.get(index).is_some_and(|prompts| !prompts.is_empty()));
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(scale: f64) -> Injection {
+        Injection { scale, pushed_away: false }
+    }
+
+    #[test]
+    fn groups_are_by_role_and_side_and_leave_out_what_is_muted() {
+        let entering = [
+            ("style", at(1.0)),
+            ("style", at(0.0)),
+            ("style", at(0.5)),
+            ("everything", at(1.0)),
+            ("style", at(-0.5)),
+            ("style", Injection { scale: 1.0, pushed_away: true }),
+        ];
+        let groups = groups_of_block(&entering);
+        assert_eq!(
+            groups,
+            [
+                (false, vec![(0, 1.0), (2, 0.5)]),
+                (false, vec![(3, 1.0)]),
+                (false, vec![(4, -0.5)]),
+                (true, vec![(5, 1.0)])
+            ]
+        );
+    }
+}

@@ -1,0 +1,144 @@
+//! The engine's thread: jobs in, events out, both through bounded channels.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+
+use super::{CancelToken, EngineError, JobEvent, JobHandle, JobSpec, Step};
+
+/// Called after every event, so that a sleeping window wakes up.
+pub type Waker = Arc<dyn Fn() + Send + Sync>;
+
+/// Jobs that may wait; a window never has more cells than this on a board.
+const QUEUED_JOBS: usize = 256;
+/// A job says less than this beside its steps, and steps leave room, so that a reader who sleeps never stops the engine.
+const EVENTS: usize = 64;
+/// With more unread events than this, a step waits and only the newest one is kept.
+const UNREAD_BEFORE_DROPPING: usize = 8;
+
+struct QueuedJob {
+    spec: JobSpec,
+    cancel: CancelToken,
+    events: EventSender,
+}
+
+/// What runs on the thread: makes one picture, saying on the way what it does.
+pub trait Runner: Send {
+    fn run(
+        &mut self,
+        spec: &JobSpec,
+        cancel: &CancelToken,
+        say: &mut dyn FnMut(JobEvent),
+    ) -> Result<super::Finished, EngineError>;
+
+    /// Called after a panic: whatever the runner holds may be half-made.
+    fn forget(&mut self);
+}
+
+/// The named thread and the way to it. Dropping it lets the job at work stop at its next block and waits for the thread.
+pub struct Worker {
+    jobs: Option<Sender<QueuedJob>>,
+    thread: Option<JoinHandle<()>>,
+    next_id: AtomicU64,
+    waker: Option<Waker>,
+    stop: CancelToken,
+}
+
+impl Worker {
+    pub fn start(mut runner: impl Runner + 'static, waker: Option<Waker>) -> Result<Self, EngineError> {
+        let (sender, receiver) = bounded::<QueuedJob>(QUEUED_JOBS);
+        let stop = CancelToken::default();
+        let stopped = stop.clone();
+        let thread = std::thread::Builder::new()
+            .name("engine".to_owned())
+            .spawn(move || work(&receiver, &mut runner, &stopped))
+            .map_err(|error| EngineError::Compute(format!("the engine's thread does not start ({error})")))?;
+        Ok(Self { jobs: Some(sender), thread: Some(thread), next_id: AtomicU64::new(1), waker, stop })
+    }
+
+    pub fn submit(&self, spec: JobSpec) -> Result<JobHandle, EngineError> {
+        let (sender, receiver) = bounded(EVENTS);
+        let mut events = EventSender { sender, waiting: None, waker: self.waker.clone() };
+        let cancel = CancelToken::default();
+        events.send(JobEvent::Queued);
+        let job = QueuedJob { spec, cancel: cancel.clone(), events };
+        let jobs = self.jobs.as_ref().ok_or_else(|| EngineError::Compute("the engine has stopped".to_owned()))?;
+        match jobs.try_send(job) {
+            Ok(()) => {
+                let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+                Ok(JobHandle { id, events: receiver, cancel })
+            }
+            Err(TrySendError::Full(_)) => Err(EngineError::Input(format!(
+                "{QUEUED_JOBS} pictures are waiting already; cancel some or wait until one is done"
+            ))),
+            Err(TrySendError::Disconnected(_)) => Err(EngineError::Compute("the engine has stopped".to_owned())),
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            // The thread catches panics, so a failure to join has nothing more to tell.
+            drop(thread.join());
+        }
+    }
+}
+
+fn work(jobs: &Receiver<QueuedJob>, runner: &mut impl Runner, stop: &CancelToken) {
+    while let Ok(mut job) = jobs.recv() {
+        let last = if stop.is_cancelled() || job.cancel.is_cancelled() {
+            JobEvent::Cancelled
+        } else {
+            let (spec, events) = (&job.spec, &mut job.events);
+            let token = job.cancel.joined(stop);
+            let ran = catch_unwind(AssertUnwindSafe(|| runner.run(spec, &token, &mut |event| events.send(event))));
+            match ran {
+                Ok(Ok(finished)) => JobEvent::Finished(Box::new(finished)),
+                Ok(Err(EngineError::Cancelled)) => JobEvent::Cancelled,
+                Ok(Err(error)) => JobEvent::Failed(error),
+                Err(payload) => {
+                    runner.forget();
+                    JobEvent::Failed(EngineError::Panicked(panic_text(payload.as_ref())))
+                }
+            }
+        };
+        job.events.send(last);
+    }
+}
+
+fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().copied().or(payload.downcast_ref::<String>().map(String::as_str));
+    text.and_then(|text| text.lines().next()).unwrap_or("no reason given").to_owned()
+}
+
+/// One job's end of its channel. Steps never wait for the reader: the newest one is held back until there is room.
+struct EventSender {
+    sender: Sender<JobEvent>,
+    waiting: Option<Step>,
+    waker: Option<Waker>,
+}
+
+impl EventSender {
+    fn send(&mut self, event: JobEvent) {
+        match event {
+            JobEvent::Step(step) if self.sender.len() > UNREAD_BEFORE_DROPPING => self.waiting = Some(step),
+            event => {
+                // A newer step replaces one held back; anything else comes after it.
+                let held = self.waiting.take().filter(|_| !matches!(event, JobEvent::Step(_)));
+                for event in held.map(JobEvent::Step).into_iter().chain([event]) {
+                    // Fails when nobody listens any more, or if the reader sleeps through more than a job ever says.
+                    drop(self.sender.try_send(event));
+                }
+            }
+        }
+        if let Some(waker) = &self.waker {
+            waker();
+        }
+    }
+}
