@@ -1,0 +1,180 @@
+//! The words of the command line: which commands and flags there are, and what `--help` says about them.
+//!
+//! The contract is product.md, "The command line". Values are taken as plain text here and read in `flags`, because
+//! one sentence that names the flag, the value and the range says more than a parser's message.
+
+use std::ffi::OsString;
+
+use clap::builder::{OsStringValueParser, PathBufValueParser};
+use clap::{Arg, ArgAction, Command};
+
+use crate::recipe::{Role, SchedulerName};
+
+/// Commands of the contract that this program does not have yet: a word of this list is never a picture.
+pub const PLANNED: &[&str] = &["board", "evaluate", "bench", "models"];
+/// The commands that there are.
+pub const COMMANDS: &[&str] = &["render", "inspect"];
+
+/// Flags that, after a `--reference`, belong to that reference; before the first they are for all.
+pub const SCOPED: &[&str] = &["mode", "blocks", "strength", "layout-strength", "crop", "subtract", "subtract-strength"];
+
+const ABOUT: &str = "Paint a prompt in the style of a reference picture (InstantStyle on SDXL with an IP-Adapter)";
+
+const RENDER_EXAMPLES: &str = "\
+Examples:
+  instantstyle render --reference sea.jpg --prompt \"a fish\" --out fish.png
+  instantstyle render --reference rabbit.png --subtract \"a rabbit\" \\
+    --prompt \"a castle\" --seed 7 --out castle.png
+  instantstyle render --reference paint.jpg --strength 0.8 \\
+    --reference plan.jpg --mode layout --prompt \"a harbour\" --out harbour.png
+  instantstyle render --from castle.png --steps 40 --out finer.png
+
+--crop, --mode, --strength, --layout-strength, --blocks, --subtract and
+--subtract-strength after a --reference belong to that reference; before the
+first --reference they are for all.";
+
+/// The whole command line.
+pub fn command() -> Command {
+    Command::new("instantstyle")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(ABOUT)
+        .override_usage("instantstyle [PICTURE…]\n       instantstyle <COMMAND> …")
+        .after_help("See `instantstyle render --help` for the flags of a command.")
+        .subcommand_precedence_over_arg(true)
+        .args_conflicts_with_subcommands(true)
+        .disable_help_subcommand(true)
+        .max_term_width(110)
+        .arg(
+            Arg::new("picture")
+                .value_name("PICTURE")
+                .num_args(0..)
+                .value_parser(PathBufValueParser::new())
+                .help("Open the window with these pictures as references"),
+        )
+        .subcommand(render())
+        .subcommand(inspect())
+}
+
+fn render() -> Command {
+    Command::new("render")
+        .about("Make one picture")
+        .override_usage("instantstyle render [--recipe FILE.json | --from PICTURE.png] [FLAGS] --out FILE.png")
+        .after_help(RENDER_EXAMPLES)
+        .args_override_self(true)
+        .max_term_width(110)
+        .next_help_heading("What to paint")
+        .arg(text("prompt", "TEXT", "What to paint"))
+        .arg(text("negative", "TEXT", "What to keep out of the picture"))
+        .arg(path("recipe", "FILE.json", "Begin from a recipe; flags beside it override its fields"))
+        .arg(path("from", "PICTURE.png", "Begin from the recipe inside a picture that this program made; flags override it"))
+        .next_help_heading("References")
+        .arg(
+            path("reference", "PATH", "A picture whose style or layout is taken; give the flag again for more pictures")
+                .action(ArgAction::Append),
+        )
+        .arg(scoped("mode", "MODE", format!("What is taken from a reference: {} [default: style]", Role::MODES.join(", "))))
+        .arg(scoped("strength", "F", "Style strength, -1 to 5 [default: 1]"))
+        .arg(scoped("layout-strength", "F", "Layout strength, -1 to 5 [default: 1]"))
+        .arg(scoped(
+            "blocks",
+            "NAME=SCALE,…",
+            "Scales by block, such as up_blocks.0.attentions.1=1.0; a block not named is 0; overrides --mode",
+        ))
+        .arg(scoped(
+            "crop",
+            "CROP",
+            "Which part of a reference is looked at: fill (the centre square), fit (all, on white), stretch, or X,Y,W,H in \
+             pixels [default: fill]",
+        ))
+        .arg(scoped("subtract", "TEXT", "Words for what a reference shows, taken out so that its style is what is left"))
+        .arg(scoped("subtract-strength", "F", "How strongly the words of --subtract are taken out, -1 to 5 [default: 0.5]"))
+        .arg(text("start", "F", "References enter from this part of the steps on, 0 to 1 [default: 0]"))
+        .arg(text("end", "F", "References enter up to this part of the steps, 0 to 1 [default: 1]"))
+        .next_help_heading("Image to image")
+        .arg(path("init", "PATH", "A picture to begin from"))
+        .arg(text("denoise", "F", "How much of it is repainted, 0 to 1 [default: 0.6]"))
+        .next_help_heading("Sampling")
+        .arg(text("steps", "N", "1 to 1000 [default: the model's]"))
+        .arg(text("guidance", "F", "How closely the prompt is followed, 0 to 100 [default: the model's]"))
+        .arg(text("scheduler", "NAME", format!("{} [default: the model's]", SchedulerName::NAMES.join(", "))))
+        .arg(text("seed", "N", "0 to 18446744073709551615 [default: random, and printed]"))
+        .arg(text("width", "N", "8 to 8192 pixels, a multiple of 8 [default: the model's]"))
+        .arg(text("height", "N", "8 to 8192 pixels, a multiple of 8 [default: the model's]"))
+        .next_help_heading("Model")
+        .arg(path("model", "PATH", "Diffusers folder or single .safetensors file [default: the built-in model]"))
+        .arg(path("adapter", "PATH", "IP-Adapter weights, .safetensors"))
+        .arg(path("image-encoder", "PATH", "CLIP vision folder (config.json and model.safetensors)"))
+        .arg(text("device", "NAME", "auto, cpu, cuda or metal [default: auto]"))
+        .arg(text("dtype", "NAME", "auto, f32, f16 or bf16 [default: auto]"))
+        .next_help_heading("Output")
+        .arg(path("out", "FILE.png", "Where the picture goes; an existing file is replaced (required)"))
+        .arg(path("save-latents", "FILE", "Also save the final latents (safetensors, one f32 tensor `latents`)"))
+        .arg(
+            Arg::new("json")
+                .long("json")
+                .action(ArgAction::SetTrue)
+                .help("Print one JSON line: seconds per stage and per step, peak memory, device, seed"),
+        )
+}
+
+fn inspect() -> Command {
+    Command::new("inspect")
+        .about("Say what a file is (from its header), what it needs, and what is wrong with it")
+        .override_usage("instantstyle inspect FILE…")
+        .after_help("Example:\n  instantstyle inspect sd_xl_base_1.0 ip-adapter_sdxl.safetensors castle.png")
+        .max_term_width(110)
+        .arg(
+            Arg::new("file")
+                .value_name("FILE")
+                .num_args(1..)
+                .required(true)
+                .value_parser(PathBufValueParser::new())
+                .help("Weights, a model folder, or a picture"),
+        )
+}
+
+/// A flag with one value, the last one given winning. A value may begin with a dash ("-1").
+fn text(name: &'static str, value: &'static str, help: impl Into<String>) -> Arg {
+    Arg::new(name).long(name).value_name(value).allow_hyphen_values(true).help(help.into())
+}
+
+fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(value).value_parser(OsStringValueParser::new()).help(help)
+}
+
+/// A flag of [`SCOPED`]: every occurrence is kept, with its place on the line.
+fn scoped(name: &'static str, value: &'static str, help: impl Into<String>) -> Arg {
+    text(name, value, help).action(ArgAction::Append)
+}
+
+/// The command of [`PLANNED`] that `words` (without the program's name) begin with.
+pub fn planned_word(words: &[OsString]) -> Option<&'static str> {
+    let first = words.first()?;
+    PLANNED.iter().copied().find(|planned| first == planned)
+}
+
+/// The first flag of `render` in `words` whose value was forgotten, so that the next flag stands in its place.
+///
+/// The parser cannot tell, because a prompt may begin with dashes; `--prompt=--out` says that it does.
+pub fn forgotten_value(words: &[OsString]) -> Option<(String, String)> {
+    let render = render();
+    let known = |word: &str| {
+        let name = word.strip_prefix("--")?;
+        let name = name.split_once('=').map_or(name, |(name, _)| name);
+        if name == "help" {
+            return Some(false);
+        }
+        let arg = render.get_arguments().find(|arg| arg.get_long() == Some(name))?;
+        Some(arg.get_action().takes_values())
+    };
+    let mut words = words.iter().map(|word| word.to_string_lossy());
+    while let Some(word) = words.next() {
+        if known(&word) == Some(true) && !word.contains('=') {
+            let value = words.next()?;
+            if known(&value).is_some() {
+                return Some((word.into_owned(), value.into_owned()));
+            }
+        }
+    }
+    None
+}

@@ -1,0 +1,91 @@
+//! Every way in which the command line can fail, and the one place that turns it into an exit status and a line.
+
+use crate::engine::EngineError;
+use crate::pixels::DecodeError;
+use crate::recipe::RecipeError;
+use crate::weights::WeightsError;
+
+/// Why a command did not do what it was asked to do.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// Bad arguments or bad input: the sentence says which and what to do.
+    #[error("{0}")]
+    Usage(String),
+    /// The machine's fault, such as a full disk.
+    #[error("{0}")]
+    Machine(String),
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Everything has been said already (`inspect` reports bad files one by one).
+    #[error("")]
+    AlreadyReported,
+}
+
+impl CliError {
+    pub fn usage(sentence: impl Into<String>) -> Self {
+        Self::Usage(sentence.into())
+    }
+
+    /// The exit status, and the line for stderr if there is one: 2 for bad arguments or input, 1 for anything else.
+    pub fn status_and_line(&self) -> (u8, Option<String>) {
+        let status = match self {
+            Self::Usage(_) | Self::Recipe(_) | Self::Decode(_) | Self::Weights(_) => 2,
+            Self::AlreadyReported => return (2, None),
+            Self::Engine(error) if error.is_bad_input() => 2,
+            Self::Engine(_) | Self::Machine(_) => 1,
+        };
+        (status, Some(format!("error: {}", one_line(&self.to_string()))))
+    }
+}
+
+/// `text` on one line: line breaks and other control characters (a file name may hold any) become single spaces.
+pub fn one_line(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.push_str(word);
+    }
+    out
+}
+
+/// A value as it is shown in a sentence: long ones are cut.
+pub fn shown(value: &str) -> String {
+    const LONGEST: usize = 100;
+    if value.chars().count() <= LONGEST {
+        return value.to_owned();
+    }
+    value.chars().take(LONGEST).chain(std::iter::once('…')).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn a_message_of_several_lines_becomes_one() {
+        let (status, line) = CliError::usage("first\n  second\r\n\u{1b}[31mthird").status_and_line();
+        assert_eq!((status, line.unwrap().as_str()), (2, "error: first second [31mthird"));
+    }
+
+    #[test]
+    fn status_tells_bad_input_from_the_rest() {
+        assert_eq!(CliError::from(EngineError::Input("x".into())).status_and_line().0, 2);
+        assert_eq!(CliError::from(EngineError::Compute("x".into())).status_and_line().0, 1);
+        assert_eq!(CliError::Machine("disk full".into()).status_and_line().0, 1);
+    }
+
+    #[test]
+    fn long_values_are_cut() {
+        assert_eq!(shown(&"é".repeat(500)).chars().count(), 101);
+        assert_eq!(shown("short"), "short");
+    }
+}

@@ -1,0 +1,286 @@
+//! What stands on the command line of `render`, read and range-checked, but not yet put together with a recipe.
+//!
+//! Ranges: product.md, "Ranges". Every message names the flag, its value and what it must be.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::ArgMatches;
+use clap::parser::ValueSource;
+
+use super::args::SCOPED;
+use super::error::{CliError, shown};
+use crate::engine::{Compute, DTypeChoice, DeviceChoice, ModelPaths, ensure_built_in};
+use crate::recipe::{Crop, RecipeError, Role, SchedulerName};
+
+/// The flags of `render`; `None` is a flag that was not given.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Flags {
+    pub base: Option<Base>,
+    pub prompt: Option<String>,
+    pub negative: Option<String>,
+    /// The pictures of `--reference`, in order, each with the flags that follow it.
+    pub references: Vec<(PathBuf, Scope)>,
+    /// The flags before the first `--reference`.
+    pub all: Scope,
+    pub start: Option<f64>,
+    pub end: Option<f64>,
+    pub init: Option<PathBuf>,
+    pub denoise: Option<f64>,
+    pub steps: Option<u32>,
+    pub guidance: Option<f64>,
+    pub scheduler: Option<SchedulerName>,
+    pub seed: Option<u64>,
+    pub width: Option<u32>,
+    pub height: Option<u32>,
+    pub model: ModelPaths,
+    pub compute: Compute,
+    pub options: RenderOptions,
+}
+
+/// Where the recipe that the flags override comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Base {
+    Recipe(PathBuf),
+    Picture(PathBuf),
+}
+
+impl Base {
+    pub fn path(&self) -> &Path {
+        let (Self::Recipe(path) | Self::Picture(path)) = self;
+        path
+    }
+}
+
+/// Flags that belong to one reference, or to all.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Scope {
+    /// Of `--mode` and `--blocks`; blocks win.
+    pub role: Option<Role>,
+    pub strength: Option<f64>,
+    pub layout_strength: Option<f64>,
+    pub crop: Option<Crop>,
+    pub subtract: Option<String>,
+    pub subtract_strength: Option<f64>,
+}
+
+/// What becomes of the picture.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RenderOptions {
+    pub out: PathBuf,
+    pub save_latents: Option<PathBuf>,
+    pub json: bool,
+}
+
+impl Flags {
+    /// Reads the matches of the command `render`.
+    ///
+    /// # Errors
+    /// The first value that is outside its range or no value at all.
+    pub fn read(matches: &ArgMatches) -> Result<Self, CliError> {
+        let text = |name: &str| matches.get_one::<String>(name).cloned();
+        let number = |name, range| text(name).map(|value| float(name, &value, range)).transpose();
+        let unit = Range { low: 0.0, high: 1.0, words: "a number from 0 to 1" };
+        let base = match (path(matches, "recipe")?, path(matches, "from")?) {
+            (Some(_), Some(_)) => {
+                return Err(CliError::usage("--recipe and --from both name a recipe to begin from; give one of them"));
+            }
+            (Some(file), None) => Some(Base::Recipe(file)),
+            (None, picture) => picture.map(Base::Picture),
+        };
+        let (all, scopes) = scopes(matches)?;
+        let mut references = Vec::new();
+        for (value, scope) in matches.get_many::<OsString>("reference").into_iter().flatten().zip(scopes) {
+            references.push((non_empty("reference", value)?, scope));
+        }
+        let size = |name| -> Result<Option<u32>, CliError> {
+            let must = "a multiple of 8 from 8 to 8192";
+            let allowed = |side: &u32| (8..=8192).contains(side) && side.is_multiple_of(8);
+            text(name).map(|value| whole(name, &value, must, allowed)).transpose()
+        };
+        let steps = |value: String| whole("steps", &value, "a whole number from 1 to 1000", |n| (1..=1000).contains(n));
+        let seed = |value: String| whole("seed", &value, "a whole number from 0 to 18446744073709551615", |_| true);
+        let out = path(matches, "out")?;
+        let Some(out) = out else {
+            return Err(CliError::usage("render needs a place for the picture; add --out FILE.png"));
+        };
+        Ok(Self {
+            base,
+            prompt: text("prompt"),
+            negative: text("negative"),
+            references,
+            all,
+            start: number("start", unit)?,
+            end: number("end", unit)?,
+            init: path(matches, "init")?,
+            denoise: number("denoise", unit)?,
+            steps: text("steps").map(steps).transpose()?,
+            guidance: number("guidance", Range { low: 0.0, high: 100.0, words: "a number from 0 to 100" })?,
+            scheduler: text("scheduler").map(|value| choice("scheduler", &value)).transpose()?,
+            seed: text("seed").map(seed).transpose()?,
+            width: size("width")?,
+            height: size("height")?,
+            model: ModelPaths {
+                model: path(matches, "model")?,
+                adapter: path(matches, "adapter")?,
+                image_encoder: path(matches, "image-encoder")?,
+            },
+            compute: Compute {
+                device: text("device").map(|value| device(&value)).transpose()?.unwrap_or_default(),
+                dtype: text("dtype").map(|value| dtype(&value)).transpose()?.unwrap_or_default(),
+            },
+            options: RenderOptions {
+                out,
+                save_latents: path(matches, "save-latents")?,
+                json: matches.get_flag("json"),
+            },
+        })
+    }
+}
+
+/// The flags before the first `--reference`, and those after each.
+fn scopes(matches: &ArgMatches) -> Result<(Scope, Vec<Scope>), CliError> {
+    let starts: Vec<usize> = matches.indices_of("reference").into_iter().flatten().collect();
+    let mut all = Scope::default();
+    let mut each = vec![Scope::default(); starts.len()];
+    // Within a scope the last one wins; only --blocks always beats --mode, and so comes after it in SCOPED.
+    for &name in SCOPED {
+        if matches.value_source(name) != Some(ValueSource::CommandLine) {
+            continue;
+        }
+        let values = matches.get_many::<String>(name).into_iter().flatten();
+        for (value, place) in values.zip(matches.indices_of(name).into_iter().flatten()) {
+            let before = starts.iter().filter(|&&start| start < place).count();
+            let scope = before.checked_sub(1).and_then(|index| each.get_mut(index)).unwrap_or(&mut all);
+            scope.set(name, value.clone())?;
+        }
+    }
+    Ok((all, each))
+}
+
+impl Scope {
+    /// These flags, and those of `all` that are not among them.
+    pub fn over(&self, all: &Self) -> Self {
+        Self {
+            role: self.role.clone().or_else(|| all.role.clone()),
+            strength: self.strength.or(all.strength),
+            layout_strength: self.layout_strength.or(all.layout_strength),
+            crop: self.crop.or(all.crop),
+            subtract: self.subtract.clone().or_else(|| all.subtract.clone()),
+            subtract_strength: self.subtract_strength.or(all.subtract_strength),
+        }
+    }
+
+    fn set(&mut self, name: &'static str, value: String) -> Result<(), CliError> {
+        match name {
+            "mode" => self.role = Some(choice(name, &value)?),
+            "blocks" => self.role = Some(Role::Custom(blocks(&value)?)),
+            "strength" => self.strength = Some(float(name, &value, STRENGTH)?),
+            "layout-strength" => self.layout_strength = Some(float(name, &value, STRENGTH)?),
+            "crop" => self.crop = Some(choice(name, &value)?),
+            "subtract" => self.subtract = Some(value),
+            _ => self.subtract_strength = Some(float(name, &value, STRENGTH)?),
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Range {
+    low: f64,
+    high: f64,
+    words: &'static str,
+}
+
+const STRENGTH: Range = Range { low: -1.0, high: 5.0, words: "a number from -1 to 5" };
+
+fn must_be(name: &str, value: &str, words: &str) -> CliError {
+    CliError::usage(format!("--{name} is '{}', but must be {words}", shown(value)))
+}
+
+/// A finite number within its range. Minus zero is zero, so that a recipe has one way to say it.
+fn float(name: &str, value: &str, range: Range) -> Result<f64, CliError> {
+    match value.trim().parse::<f64>() {
+        Ok(number) if number >= range.low && number <= range.high => Ok(number + 0.0),
+        _ => Err(must_be(name, value, range.words)),
+    }
+}
+
+fn whole<T: std::str::FromStr>(
+    name: &str,
+    value: &str,
+    words: &str,
+    allowed: impl Fn(&T) -> bool,
+) -> Result<T, CliError> {
+    value.trim().parse().ok().filter(allowed).ok_or_else(|| must_be(name, value, words))
+}
+
+/// A word out of a list that the recipe knows.
+fn choice<T: std::str::FromStr<Err = RecipeError>>(name: &str, value: &str) -> Result<T, CliError> {
+    value.parse().map_err(|error| match error {
+        RecipeError::UnknownChoice { valid, .. } => must_be(name, value, &format!("one of {}", valid.join(", "))),
+        other => CliError::Recipe(other),
+    })
+}
+
+fn device(value: &str) -> Result<DeviceChoice, CliError> {
+    let device = match value {
+        "auto" => DeviceChoice::Auto,
+        "cpu" => DeviceChoice::Cpu,
+        "cuda" => DeviceChoice::Cuda,
+        "metal" => DeviceChoice::Metal,
+        _ => return Err(must_be("device", value, "one of auto, cpu, cuda, metal")),
+    };
+    ensure_built_in(device)?;
+    Ok(device)
+}
+
+fn dtype(value: &str) -> Result<DTypeChoice, CliError> {
+    match value {
+        "auto" => Ok(DTypeChoice::Auto),
+        "f32" => Ok(DTypeChoice::F32),
+        "f16" => Ok(DTypeChoice::F16),
+        "bf16" => Ok(DTypeChoice::Bf16),
+        _ => Err(must_be("dtype", value, "one of auto, f32, f16, bf16")),
+    }
+}
+
+/// `NAME=SCALE,…`. The names are checked by the engine, which knows the model's.
+fn blocks(value: &str) -> Result<BTreeMap<String, f64>, CliError> {
+    let mut out = BTreeMap::new();
+    for part in value.split(',') {
+        let Some((name, scale)) = part.split_once('=').map(|(name, scale)| (name.trim(), scale)) else {
+            return Err(must_be("blocks", value, "NAME=SCALE,…, such as up_blocks.0.attentions.1=1.0"));
+        };
+        if name.is_empty() {
+            return Err(must_be("blocks", value, "NAME=SCALE,…, and one name is empty"));
+        }
+        let Ok(scale) = float("blocks", scale, STRENGTH) else {
+            let scale = shown(scale.trim());
+            return Err(CliError::usage(format!(
+                "--blocks gives block '{}' the scale '{scale}', but it must be {}",
+                shown(name),
+                STRENGTH.words
+            )));
+        };
+        if out.insert(name.to_owned(), scale).is_some() {
+            return Err(CliError::usage(format!(
+                "--blocks names the block '{}' twice; give it one scale",
+                shown(name)
+            )));
+        }
+    }
+    Ok(out)
+}
+
+fn path(matches: &ArgMatches, name: &str) -> Result<Option<PathBuf>, CliError> {
+    matches.get_one::<OsString>(name).map(|value| non_empty(name, value)).transpose()
+}
+
+fn non_empty(name: &str, value: &OsString) -> Result<PathBuf, CliError> {
+    if value.is_empty() {
+        return Err(CliError::usage(format!("--{name} is empty; give it a path")));
+    }
+    Ok(PathBuf::from(value))
+}
