@@ -146,10 +146,9 @@ pub fn keep(path: &Path, picture: &Picture) -> Result<(), String> {
     if library::find_reference(&picture.hash).is_some() {
         return Ok(());
     }
-    let kept = match fs::read(path) {
-        Ok(bytes) => library::keep_reference(&bytes, &picture.hash).map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
-    };
+    let kept = library::read_unchanged(path, &picture.hash)
+        .and_then(|bytes| library::keep_reference(&bytes, &picture.hash))
+        .map_err(|error| error.to_string());
     kept.map_err(|why| {
         one_line(&format!("'{}' was not kept in the library, so --from will ask for it again ({why})", picture.name))
     })

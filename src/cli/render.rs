@@ -1,6 +1,5 @@
 //! `instantstyle render`: flags to a picture on the disk.
 
-use std::hash::{BuildHasher, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,10 +10,9 @@ use super::error::CliError;
 use super::flags::Flags;
 use super::report::Report;
 use super::{latents, recall, targets};
-use crate::engine::{Engine, EngineError, Finished, JobEvent, JobSpec, Step};
+use crate::engine::{Engine, EngineError, Finished, JobEvent, JobSpec, Step, random_seed};
 use crate::library::{LibraryError, write_atomically};
-use crate::pixels::{Picture, PngText, encode_png};
-use crate::recipe::a1111_parameters;
+use crate::pixels::{Picture, finished_png};
 
 /// Makes the picture that `flags` ask for. `start` starts an engine; it is not called before the input is known to be
 /// good.
@@ -125,23 +123,10 @@ fn progress_line(step: &Step, seen: u32, seconds: f64) -> String {
 }
 
 fn write(flags: &Flags, finished: &Finished) -> Result<(), CliError> {
-    let machine = |error: serde_json::Error| CliError::Machine(format!("the recipe could not be written ({error})"));
-    let text = PngText {
-        recipe_json: Some(serde_json::to_string(&finished.recipe).map_err(machine)?),
-        parameters: Some(a1111_parameters(&finished.recipe)),
-        made_by_model: true,
-    };
     let failed = |error: LibraryError| CliError::Machine(error.to_string());
-    write_atomically(&flags.options.out, &encode_png(&finished.image, &text)?).map_err(failed)?;
+    write_atomically(&flags.options.out, &finished_png(&finished.image, &finished.recipe)?).map_err(failed)?;
     if let Some(path) = &flags.options.save_latents {
         write_atomically(path, &latents::to_safetensors(&finished.latents)?).map_err(failed)?;
     }
     Ok(())
-}
-
-/// A seed from the system's randomness: 32 bits, all that torch's generator uses and easy to type again.
-fn random_seed() -> u64 {
-    let mut hasher = std::collections::hash_map::RandomState::new().build_hasher();
-    hasher.write_u32(std::process::id());
-    hasher.finish() & u64::from(u32::MAX)
 }

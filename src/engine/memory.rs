@@ -3,12 +3,23 @@
 use super::EngineError;
 use super::model::Model;
 
-/// Bytes that can be taken without pushing others out; None where the system does not say.
+/// Bytes that this process can still take: what is free, within its container's and its own limit. None where the system
+/// does not say.
 pub fn available_bytes() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find(|line| line.starts_with("MemAvailable:"))?;
-    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kib * 1024)
+    let free = field("/proc/meminfo", "MemAvailable:").map(|kib| kib * 1024);
+    let address_space = field("/proc/self/limits", "Max address space").zip(field("/proc/self/status", "VmSize:"));
+    let own = address_space.map(|(limit, kib)| limit.saturating_sub(kib * 1024));
+    let number = |path: &str| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+    let container = number("/sys/fs/cgroup/memory.max").zip(number("/sys/fs/cgroup/memory.current"));
+    let container = container.map(|(limit, used)| limit.saturating_sub(used));
+    [free, own, container].into_iter().flatten().min()
+}
+
+/// The first number behind `label` in one of Linux's text files; None also for "unlimited".
+fn field(path: &str, label: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let rest = text.lines().find_map(|line| line.strip_prefix(label))?;
+    rest.split_whitespace().next()?.parse().ok()
 }
 
 /// About how many feature maps of the outermost level live at once: the skips of that level, the input and output of the

@@ -6,7 +6,10 @@
 mod builtin;
 mod cache;
 mod candle_engine;
+mod decoding;
+mod describe;
 mod device;
+mod encoding;
 mod error;
 mod fake_engine;
 mod handle;
@@ -21,6 +24,7 @@ mod text;
 mod worker;
 
 pub use candle_engine::CandleEngine;
+pub use describe::{ModelInfo, describe};
 pub use device::{built_in_devices, ensure_built_in};
 pub use error::EngineError;
 pub use fake_engine::{FakeEngine, Script};
@@ -29,4 +33,6 @@ pub use job::{
     Compute, DTypeChoice, DeviceChoice, Finished, JobEvent, JobSpec, LatentRgb, Latents, ModelPaths, Preview, Step,
     Timings,
 };
+pub use model::projection_shape;
+pub use pipeline::random_seed;
 pub use worker::Waker;

@@ -329,7 +329,8 @@ fn image_prompt_parts(
     Ok(ImagePromptParts { info, projection, adapter, encoder_config, encoder, processor })
 }
 
-fn projection_shape(info: &AdapterInfo, adapter: &Weights) -> Result<ProjectionShape, EngineError> {
+/// The sizes of an adapter's image projection, read from its header.
+pub fn projection_shape(info: &AdapterInfo, adapter: &Weights) -> Result<ProjectionShape, EngineError> {
     if info.kind != AdapterKind::Plus {
         return Ok(ProjectionShape::Base {
             embedding_dim: info.embedding_width,

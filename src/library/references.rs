@@ -13,17 +13,21 @@ pub fn keep_reference(bytes: &[u8], hash: &str) -> Result<(), LibraryError> {
     let folder = references_folder().ok_or_else(|| LibraryError::FolderMissing {
         path: format!("{} is not set and there is no home folder", super::HOME_VARIABLE),
     })?;
-    keep_in(&folder, bytes, hash)
+    keep_reference_in(&folder, bytes, hash)
 }
 
 /// The kept file with this content hash.
 ///
 /// The hash may come from a stranger's picture: what is no hash is not found, and never becomes a path.
 pub fn find_reference(hash: &str) -> Option<PathBuf> {
-    find_in(&references_folder()?, hash)
+    find_reference_in(&references_folder()?, hash)
 }
 
-fn keep_in(folder: &Path, bytes: &[u8], hash: &str) -> Result<(), LibraryError> {
+/// As [`keep_reference`], in a folder of choice.
+///
+/// # Errors
+/// As [`keep_reference`].
+pub fn keep_reference_in(folder: &Path, bytes: &[u8], hash: &str) -> Result<(), LibraryError> {
     let failed = |why: String| LibraryError::Failed { why, path: folder.display().to_string() };
     if blake3::hash(bytes).to_hex().as_str() != hash {
         return Err(failed("the reference's file changed while it was read".to_owned()));
@@ -37,9 +41,23 @@ fn keep_in(folder: &Path, bytes: &[u8], hash: &str) -> Result<(), LibraryError> 
     write_atomically(&path, bytes)
 }
 
-fn find_in(folder: &Path, hash: &str) -> Option<PathBuf> {
+/// As [`find_reference`], in a folder of choice.
+pub fn find_reference_in(folder: &Path, hash: &str) -> Option<PathBuf> {
     let is_hash = hash.len() == 64 && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     is_hash.then(|| folder.join(hash)).filter(|path| path.is_file())
+}
+
+/// The bytes of a file that was read before, for keeping it.
+///
+/// # Errors
+/// The file is gone, or is another one by now.
+pub fn read_unchanged(path: &Path, hash: &str) -> Result<Vec<u8>, LibraryError> {
+    let failed = |why: String| LibraryError::Failed { why, path: path.display().to_string() };
+    let bytes = fs::read(path).map_err(|error| failed(error.to_string()))?;
+    match blake3::hash(&bytes).to_hex().as_str() == hash {
+        true => Ok(bytes),
+        false => Err(failed("the file changed while it was read".to_owned())),
+    }
 }
 
 #[cfg(test)]
@@ -52,10 +70,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path().join("references");
         let hash = blake3::hash(b"picture").to_hex().to_string();
-        assert_eq!(find_in(&folder, &hash), None);
-        keep_in(&folder, b"picture", &hash).unwrap();
-        keep_in(&folder, b"picture", &hash).unwrap();
-        assert_eq!(fs::read(find_in(&folder, &hash).unwrap()).unwrap(), b"picture");
+        assert_eq!(find_reference_in(&folder, &hash), None);
+        keep_reference_in(&folder, b"picture", &hash).unwrap();
+        keep_reference_in(&folder, b"picture", &hash).unwrap();
+        assert_eq!(fs::read(find_reference_in(&folder, &hash).unwrap()).unwrap(), b"picture");
     }
 
     #[test]
@@ -63,7 +81,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let hash = blake3::hash(b"picture").to_hex().to_string();
         fs::write(folder.path().join(&hash), b"pic").unwrap();
-        keep_in(folder.path(), b"picture", &hash).unwrap();
+        keep_reference_in(folder.path(), b"picture", &hash).unwrap();
         assert_eq!(fs::read(folder.path().join(&hash)).unwrap(), b"picture");
         assert!(keep_in(folder.path(), b"other", &hash).is_err());
     }
@@ -73,7 +91,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("a"), b"x").unwrap();
         for hash in ["", "a", "../a", "/etc/passwd", &"A".repeat(64), &"../".repeat(21)] {
-            assert_eq!(find_in(folder.path(), hash), None, "{hash}");
+            assert_eq!(find_reference_in(folder.path(), hash), None, "{hash}");
         }
     }
 }

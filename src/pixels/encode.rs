@@ -6,6 +6,7 @@ use image::RgbImage;
 
 use super::png_text::RECIPE_KEYWORD;
 use super::{PixelsError, error::one_line};
+use crate::recipe::{Recipe, a1111_parameters};
 
 /// XMP with the IPTC term for media made by a trained model.
 const XMP: &str = concat!(
@@ -44,6 +45,16 @@ pub fn encode_png(picture: &RgbImage, text: &PngText) -> Result<Vec<u8>, PixelsE
     let mut bytes = Vec::new();
     write(&mut bytes, picture, text).map_err(|e| PixelsError::Encode { why: one_line(&e.to_string()) })?;
     Ok(bytes)
+}
+
+/// The PNG file of a finished picture: with `recipe` inside, as this program and as others read it.
+///
+/// # Errors
+/// A picture without pixels.
+pub fn finished_png(picture: &RgbImage, recipe: &Recipe) -> Result<Vec<u8>, PixelsError> {
+    let json = serde_json::to_string(recipe).map_err(|e| PixelsError::Encode { why: one_line(&e.to_string()) })?;
+    let parameters = Some(a1111_parameters(recipe));
+    encode_png(picture, &PngText { recipe_json: Some(json), parameters, made_by_model: true })
 }
 
 fn write(bytes: &mut Vec<u8>, picture: &RgbImage, text: &PngText) -> Result<(), png::EncodingError> {

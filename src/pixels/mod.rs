@@ -15,7 +15,7 @@ mod sniff;
 
 pub use clip_image::{ClipImageProcessor, Resize};
 pub use decode::DECODER_THREAD;
-pub use encode::{PngText, encode_png};
+pub use encode::{PngText, encode_png, finished_png};
 pub use error::{DecodeError, PixelsError};
 pub use init_image::{init_pixels, init_size};
 pub use picture::Picture;

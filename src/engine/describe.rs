@@ -1,0 +1,44 @@
+//! What a model is, from its headers alone: its blocks and what it brings for settings that are left open.
+
+use super::model::Model;
+use super::{EngineError, ModelPaths};
+use crate::recipe::{ModelBlocks, ModelDefaults};
+
+/// What a window needs to know about a model before a picture is made with it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelInfo {
+    /// For people: the folder's name, or "Built-in model".
+    pub name: String,
+    pub blocks: ModelBlocks,
+    pub defaults: ModelDefaults,
+    /// Width and height must be multiples of this.
+    pub size_step: u32,
+}
+
+/// Opens `paths` by headers and configs. Reads no weights, but hashes small parts of files: not for a thread that paints.
+///
+/// # Errors
+/// A model that is missing, damaged, or whose parts do not fit together.
+pub fn describe(paths: &ModelPaths) -> Result<ModelInfo, EngineError> {
+    let model = Model::open(paths, false)?;
+    let name = match paths.model.as_ref().and_then(|path| path.file_name()) {
+        Some(name) => name.to_string_lossy().into_owned(),
+        None => "Built-in model".to_owned(),
+    };
+    let size_step = u32::try_from(model.vae_config.scale_factor()).unwrap_or(8).max(8);
+    Ok(ModelInfo { name, blocks: model.blocks, defaults: model.defaults, size_step })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_built_in_model_names_its_style_block() {
+        let info = describe(&ModelPaths::default()).unwrap();
+        let style = info.blocks.style.unwrap();
+        assert!(info.blocks.names.contains(&style), "{style}");
+        assert!(info.defaults.steps > 0 && info.defaults.width % info.size_step == 0);
+    }
+}

@@ -1,0 +1,61 @@
+//! Finished pictures: kept by themselves, under a name that says what they are, never over another.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{LibraryError, write_atomically};
+
+/// Characters of the prompt in a picture's name.
+const PROMPT_LENGTH: usize = 48;
+
+/// Writes a finished picture's file into `folder`, which is made where it is missing, and returns its path.
+///
+/// # Errors
+/// A folder that cannot be made or written in, or a full disk.
+pub fn keep_picture_in(folder: &Path, bytes: &[u8], prompt: &str, seed: u64) -> Result<PathBuf, LibraryError> {
+    fs::create_dir_all(folder)
+        .map_err(|error| LibraryError::Failed { why: error.to_string(), path: folder.display().to_string() })?;
+    let words = words_for_name(prompt);
+    let names =
+        (1_u32..).map(|n| if n == 1 { format!("{words}-{seed}.png") } else { format!("{words}-{seed}-{n}.png") });
+    let mut paths = names.map(|name| folder.join(name));
+    let path = paths.find(|path| fs::symlink_metadata(path).is_err()).unwrap_or_else(|| folder.join("picture.png"));
+    write_atomically(&path, bytes)?;
+    Ok(path)
+}
+
+/// Letters and digits that every file system takes, words joined by hyphens.
+fn words_for_name(prompt: &str) -> String {
+    let lower = prompt.to_lowercase();
+    let words = lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let mut out = String::new();
+    for word in words {
+        if out.len() + word.len() >= PROMPT_LENGTH {
+            break;
+        }
+        if !out.is_empty() {
+            out.push('-');
+        }
+        out.push_str(word);
+    }
+    if out.is_empty() { "picture".to_owned() } else { out }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn names_follow_the_prompt_and_never_replace() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("pictures");
+        let first = keep_picture_in(&folder, b"1", "A fox, in ../the \"snow\"", 7).unwrap();
+        let second = keep_picture_in(&folder, b"2", "A fox, in ../the \"snow\"", 7).unwrap();
+        assert_eq!(first, folder.join("a-fox-in-the-snow-7.png"));
+        assert_eq!(second, folder.join("a-fox-in-the-snow-7-2.png"));
+        assert_eq!(fs::read(first).unwrap(), b"1");
+        assert_eq!(words_for_name("猫"), "picture");
+        assert!(words_for_name(&"long ".repeat(99)).len() < PROMPT_LENGTH);
+    }
+}
