@@ -1,0 +1,47 @@
+//! Arrows between the rooms point one way: what `src/lib.rs` promises, read from the sources.
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+
+fn sources(room: &str) -> Vec<(PathBuf, String)> {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(room)];
+    let mut out = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                out.push((path, text));
+            }
+        }
+    }
+    assert!(!out.is_empty(), "the room {room} is empty");
+    out
+}
+
+/// What a room must not name.
+const WALLS: &[(&str, &[&str])] = &[
+    ("recipe", &["crate::", "candle", "image::", "std::fs"]),
+    ("pixels", &["candle", "crate::nn", "crate::weights", "crate::engine", "crate::cli", "crate::library"]),
+    ("nn", &["crate::pixels", "crate::weights", "crate::engine", "crate::cli", "crate::library", "std::fs"]),
+    ("weights", &["crate::nn", "crate::pixels", "crate::engine", "crate::cli", "crate::library", "crate::recipe"]),
+    ("library", &["candle", "crate::nn", "crate::weights", "crate::engine", "crate::cli"]),
+    ("engine", &["crate::cli", "crate::app", "crate::ui"]),
+    ("cli", &["crate::app", "crate::ui", "crate::nn"]),
+];
+
+#[test]
+fn no_room_names_what_lies_above_it() {
+    for (room, forbidden) in WALLS {
+        for (path, text) in sources(room) {
+            // Tests inside a file may reach further.
+            let code = text.split("#[cfg(test)]").next().unwrap();
+            for word in forbidden.iter().chain(["egui", "eframe", "wgpu"].iter()) {
+                let found = code.lines().find(|line| !line.trim_start().starts_with("//") && line.contains(word));
+                assert!(found.is_none(), "{} names {word}: {}", path.display(), found.unwrap());
+            }
+        }
+    }
+}
