@@ -63,8 +63,7 @@ fn latents_equal_diffusers() {
         let (wanted, theirs) = tensor(&reference, &case.latents);
         assert_eq!(shape, wanted, "{}", case.name);
         let error = relative_error(&ours, &theirs);
-        // Written so that a NaN fails.
-        if !(error < case.tolerance) {
+        if error.is_nan() || error >= case.tolerance {
             failures.push(format!("{}: relative error {error:.2e}, allowed {:.0e}", case.name, case.tolerance));
         }
         if error > worst.0 {

@@ -39,6 +39,6 @@ mod tests {
         let info = describe(&ModelPaths::default()).unwrap();
         let style = info.blocks.style.unwrap();
         assert!(info.blocks.names.contains(&style), "{style}");
-        assert!(info.defaults.steps > 0 && info.defaults.width % info.size_step == 0);
+        assert!(info.defaults.steps > 0 && info.defaults.width.is_multiple_of(info.size_step));
     }
 }

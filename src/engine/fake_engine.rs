@@ -117,7 +117,8 @@ fn paint(
         [red, green, blue].into_iter().flat_map(|c| std::iter::repeat_n(unit(c), size.0 * size.1)).collect();
     let latents = Latents { channels: 3, height: size.1, width: size.0, values: latents };
     let identity = LatentRgb { factors: vec![[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], bias: [0.0; 3] };
-    let preview = Arc::new(Preview { latents: latents.clone(), factors: Some(Arc::new(identity)) });
+    let preview =
+        Arc::new(Preview { latents: latents.clone(), factors: Some(Arc::new(identity)), pixels_per_latent: 8 });
 
     say(JobEvent::Encoding("prompt"));
     let mut step_secs = Vec::new();

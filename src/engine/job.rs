@@ -95,6 +95,8 @@ pub struct Preview {
     pub latents: Latents,
     /// Per latent channel: its red, green and blue; then the bias. None where the model brings none.
     pub factors: Option<Arc<LatentRgb>>,
+    /// Side of the square of picture pixels that one latent stands for: the VAE's factor.
+    pub pixels_per_latent: usize,
 }
 
 /// A linear map from latents to RGB in -1..1.

@@ -25,6 +25,8 @@ fn field(path: &str, label: &str) -> Option<u64> {
 /// About how many feature maps of the outermost level live at once: the skips of that level, the input and output of the
 /// layer at work, and what candle's operations hold besides. Measured with `render --json` on large sizes.
 const LIVE_MAPS: u64 = 12;
+/// Attention holds its scores, their exponentials and the weights of one chunk of queries: 64 MiB each at most.
+const ATTENTION_BYTES: u64 = 3 * (64 << 20);
 /// The same for the VAE, per pixel of its outermost level.
 const LIVE_VAE_MAPS: u64 = 6;
 
@@ -38,7 +40,7 @@ pub fn estimate_bytes(model: &Model, width: u32, height: u32, batch: usize) -> u
     let whole = crate::nn::autoencoder_kl::MAX_WHOLE_SIDE as u64;
     let decoded = pixels.min(whole * whole) * widest(&model.vae_config.block_out_channels) * 4 * LIVE_VAE_MAPS;
     // The picture itself, as floats and blended tiles.
-    unet.max(decoded + pixels * 3 * 4 * 3)
+    ATTENTION_BYTES + unet.max(decoded + pixels * 3 * 4 * 3)
 }
 
 /// Refuses a size that would not fit, and says which would.

@@ -148,6 +148,7 @@ impl Session {
             width: settings.width,
             height: settings.height,
             latent_rgb: self.model.latent_rgb.clone(),
+            pixels_per_latent: factor,
             cancel: context.cancel,
         };
         let say = &mut *context.say;

@@ -28,24 +28,35 @@ pub struct ActiveReference<'a> {
     pub tokens: ReferenceTokens,
 }
 
-/// A member's index and weight in one group of one block.
-type Member = (usize, f64);
+/// References that attend together in one block.
+#[derive(Debug, PartialEq)]
+struct Group<'a> {
+    role: &'a str,
+    pushed_away: bool,
+    is_negative: bool,
+    /// Index of each reference and its weight.
+    members: Vec<(usize, f64)>,
+}
 
-/// The members of each group that enter one block: with the same role, the same side and the same sign, since a logarithm
-/// has no negative weights.
-fn groups_of_block(references: &[(&str, Injection)]) -> Vec<(bool, Vec<Member>)> {
-    let mut groups: Vec<((&str, bool, bool), Vec<Member>)> = Vec::new();
-    for (index, (role, injection)) in references.iter().enumerate() {
-        if injection.scale == 0.0 {
+/// The groups that enter one block: of the same role, the same side and the same sign, since a logarithm has no negative
+/// weights.
+fn groups_of_block<'a>(references: &[(&'a str, Injection)]) -> Vec<Group<'a>> {
+    let mut groups: Vec<Group> = Vec::new();
+    for (index, (role, Injection { scale, pushed_away })) in references.iter().enumerate() {
+        if *scale == 0.0 {
             continue;
         }
-        let key = (*role, injection.pushed_away, injection.scale < 0.0);
-        match groups.iter_mut().find(|(k, _)| *k == key) {
-            Some((_, members)) => members.push((index, injection.scale)),
-            None => groups.push((key, vec![(index, injection.scale)])),
+        let is_negative = *scale < 0.0;
+        let joins = |g: &&mut Group| (g.role, g.pushed_away, g.is_negative) == (*role, *pushed_away, is_negative);
+        match groups.iter_mut().find(joins) {
+            Some(group) => group.members.push((index, *scale)),
+            None => {
+                let members = vec![(index, *scale)];
+                groups.push(Group { role, pushed_away: *pushed_away, is_negative, members });
+            }
         }
     }
-    groups.into_iter().map(|((_, pushed_away, _), members)| (pushed_away, members)).collect()
+    groups
 }
 
 /// Keys and values for every cross-attention in the order of `model.block_infos`; empty lists where no reference enters.
@@ -67,7 +78,7 @@ pub fn image_prompts(
             .iter()
             .map(|r| (r.reference.role.name(), r.injections.get(block_index).copied().unwrap_or_default()))
             .collect();
-        for (pushed_away, members) in groups_of_block(&entering) {
+        for Group { pushed_away, members, .. } in groups_of_block(&entering) {
             let largest = members.iter().map(|(_, w)| *w).fold(0.0, |a: f64, b| if b.abs() > a.abs() { b } else { a });
             let mut rows = [Vec::new(), Vec::new()];
             let mut bias = Vec::new();
@@ -122,15 +133,14 @@ mod tests {
             ("style", at(-0.5)),
             ("style", Injection { scale: 1.0, pushed_away: true }),
         ];
-        let groups = groups_of_block(&entering);
-        assert_eq!(
-            groups,
-            [
-                (false, vec![(0, 1.0), (2, 0.5)]),
-                (false, vec![(3, 1.0)]),
-                (false, vec![(4, -0.5)]),
-                (true, vec![(5, 1.0)])
-            ]
-        );
+        let found: Vec<_> =
+            groups_of_block(&entering).into_iter().map(|g| (g.role, g.pushed_away, g.members)).collect();
+        let wanted = [
+            ("style", false, vec![(0, 1.0), (2, 0.5)]),
+            ("everything", false, vec![(3, 1.0)]),
+            ("style", false, vec![(4, -0.5)]),
+            ("style", true, vec![(5, 1.0)]),
+        ];
+        assert_eq!(found, wanted);
     }
 }

@@ -31,6 +31,7 @@ pub struct Sampling<'a> {
     pub width: u32,
     pub height: u32,
     pub latent_rgb: Option<Arc<LatentRgb>>,
+    pub pixels_per_latent: usize,
     pub cancel: Cancel<'a>,
 }
 
@@ -111,6 +112,7 @@ impl Sampling<'_> {
             let preview = Preview {
                 latents: Latents { values: step.pred_original_sample, ..latents },
                 factors: self.latent_rgb.clone(),
+                pixels_per_latent: self.pixels_per_latent,
             };
             on_step(Step { index: i + 1, count, seconds, preview: Arc::new(preview) });
         }

@@ -83,7 +83,7 @@ mod tests {
         fs::write(folder.path().join(&hash), b"pic").unwrap();
         keep_reference_in(folder.path(), b"picture", &hash).unwrap();
         assert_eq!(fs::read(folder.path().join(&hash)).unwrap(), b"picture");
-        assert!(keep_in(folder.path(), b"other", &hash).is_err());
+        assert!(keep_reference_in(folder.path(), b"other", &hash).is_err());
     }
 
     #[test]
