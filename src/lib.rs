@@ -11,13 +11,22 @@
 //! | [`library`] | the disk: where things lie, and writing without loss | - |
 //! | [`engine`] | a recipe turned into pixels on a thread of its own | all of the above |
 //! | [`cli`] | the command line | all of the above |
+//! | `gpu` | shaders for the canvas | egui, wgpu, the engine's preview |
+//! | `app` | what the window knows and does, without widgets | engine, library, pixels, recipe |
+//! | `ui` | the window: panels that show `app` and send it commands | app, gpu |
 //!
 //! Arrows point down only; no room below the window knows that there is one.
 
+#[cfg(feature = "ui")]
+pub mod app;
 pub mod cli;
 pub mod engine;
+#[cfg(feature = "ui")]
+pub mod gpu;
 pub mod library;
 pub mod nn;
 pub mod pixels;
 pub mod recipe;
+#[cfg(feature = "ui")]
+pub mod ui;
 pub mod weights;

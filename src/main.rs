@@ -19,8 +19,16 @@ fn start_engine() -> Result<Box<dyn Engine>, EngineError> {
 }
 
 /// Opens the window with `pictures` as references.
+#[cfg(feature = "ui")]
+fn open_window(pictures: Vec<PathBuf>) -> Result<(), CliError> {
+    let start = |waker| Ok(Box::new(CandleEngine::start(Some(waker))?) as Box<dyn Engine>);
+    instantstyle::ui::open(pictures, start).map_err(CliError::Machine)
+}
+
+/// This build has no window.
+#[cfg(not(feature = "ui"))]
 fn open_window(_pictures: Vec<PathBuf>) -> Result<(), CliError> {
     Err(CliError::Usage(
-        "the window is not built yet; use `instantstyle render`, see `instantstyle render --help`".to_owned(),
+        "this build has no window; build it with --features ui, or use `instantstyle render`, see `instantstyle render --help`".to_owned(),
     ))
 }

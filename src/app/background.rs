@@ -1,0 +1,132 @@
+//! The threads that read, decode and write, so that the window never waits for a disk.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use image::RgbImage;
+
+use super::references::Opened;
+use crate::engine::{ModelInfo, ModelPaths, Waker};
+
+/// Files that may wait to be read; more than anyone drops at once.
+const WAITING: usize = 1024;
+/// Results that may lie unread; a thread that has more to say waits.
+const UNREAD: usize = 64;
+
+/// What came out of a task.
+pub enum Done {
+    /// A file that was to become a new reference.
+    Added(Result<Box<Opened>, String>),
+    /// The picture of a reference that the recipe names already.
+    Found {
+        hash: String,
+        result: Result<Box<Opened>, String>,
+    },
+    Described {
+        paths: ModelPaths,
+        result: Result<ModelInfo, String>,
+    },
+    /// A finished picture was kept.
+    Kept {
+        entry: u64,
+        result: Result<PathBuf, String>,
+    },
+    Thumbnail {
+        entry: u64,
+        thumbnail: Arc<RgbImage>,
+    },
+    /// A picture of the history was read again.
+    Loaded {
+        entry: u64,
+        result: Result<Arc<RgbImage>, String>,
+    },
+    Exported(Result<PathBuf, String>),
+    FolderOpened(Result<(), String>),
+    Picked(Picked),
+    /// A task met a bug.
+    Broken(String),
+}
+
+/// What the artist chose in a file dialog.
+pub enum Picked {
+    References(Vec<PathBuf>),
+    SaveAs {
+        entry: u64,
+        path: PathBuf,
+    },
+    ModelFolder(PathBuf),
+    Adapter(PathBuf),
+    ImageEncoder(PathBuf),
+    Nothing,
+    /// No dialog appeared; what was to be chosen.
+    NoDialog {
+        is_save: bool,
+    },
+}
+
+type Task = Box<dyn FnOnce() -> Done + Send>;
+
+/// One thread for files, in the order in which they were asked for, and one for each open dialog.
+pub struct Background {
+    tasks: Option<Sender<Task>>,
+    done_sender: Sender<Done>,
+    done: Option<Receiver<Done>>,
+    thread: Option<JoinHandle<()>>,
+    waker: Waker,
+}
+
+impl Background {
+    pub fn start(waker: Waker) -> std::io::Result<Self> {
+        let (tasks, waiting) = bounded::<Task>(WAITING);
+        let (done_sender, done) = bounded::<Done>(UNREAD);
+        let (results, wake) = (done_sender.clone(), waker.clone());
+        let thread = std::thread::Builder::new().name("files".to_owned()).spawn(move || {
+            while let Ok(task) = waiting.recv() {
+                // Nobody listens any more when the window is closing; what is left to write is still written.
+                drop(results.send(run(task)));
+                wake();
+            }
+        })?;
+        Ok(Self { tasks: Some(tasks), done_sender, done: Some(done), thread: Some(thread), waker })
+    }
+
+    /// Queues a task; false when too many wait already.
+    #[must_use]
+    pub fn submit(&self, task: impl FnOnce() -> Done + Send + 'static) -> bool {
+        self.tasks.as_ref().is_some_and(|tasks| tasks.try_send(Box::new(task)).is_ok())
+    }
+
+    /// Runs something that waits for a person on a thread of its own.
+    pub fn ask(&self, task: impl FnOnce() -> Done + Send + 'static) -> std::io::Result<()> {
+        let (results, wake) = (self.done_sender.clone(), self.waker.clone());
+        std::thread::Builder::new().name("dialog".to_owned()).spawn(move || {
+            drop(results.send(run(Box::new(task))));
+            wake();
+        })?;
+        Ok(())
+    }
+
+    /// The next result, if there is one.
+    pub fn next(&self) -> Option<Done> {
+        self.done.as_ref()?.try_recv().ok()
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        // Without a reader no result waits for one, so the thread comes to its end.
+        self.done = None;
+        self.tasks = None;
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+fn run(task: Task) -> Done {
+    catch_unwind(AssertUnwindSafe(task))
+        .unwrap_or_else(|_| Done::Broken("a file could not be handled because of a bug; try it again".to_owned()))
+}

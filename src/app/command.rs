@@ -1,0 +1,53 @@
+use super::references::Dropped;
+use super::session::Theme;
+use crate::engine::ModelPaths;
+
+/// Everything that can be asked of the window: by a button, a key or a test.
+#[derive(Debug, Clone)]
+pub enum Command {
+    Generate,
+    Cancel,
+    Undo,
+    Redo,
+
+    OpenReferences,
+    AddReferences(Vec<Dropped>),
+    SelectReference(usize),
+    RemoveReference(usize),
+    /// Moves a reference one place to the front (-1) or the back (1).
+    MoveReference(usize, i8),
+
+    LockSeed(bool),
+    RollSeed,
+    /// Takes every setting back to what the model brings; prompts and references stay.
+    ResetSettings,
+
+    Choose(Choice),
+    UseModel(ModelPaths),
+
+    Show(u64),
+    ShowLive,
+    ShowNeighbour(i8),
+    /// Holds the shown picture against another one.
+    Compare(u64),
+    SwapCompared,
+    StopComparing,
+    RestoreSettings(u64),
+    UseAsReference(u64),
+    RemoveFromHistory(u64),
+    PutBackIntoHistory,
+    SaveAs(u64),
+    OpenPicturesFolder,
+
+    DismissNote(u64),
+    SetTheme(Theme),
+    ToggleAdvanced,
+}
+
+/// What a file dialog is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    ModelFolder,
+    Adapter,
+    ImageEncoder,
+}

@@ -1,0 +1,117 @@
+//! File dialogs of the desktop, on a thread of their own.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use rfd::{AsyncFileDialog, FileHandle};
+
+use super::background::{Background, Done, Picked};
+use super::command::Choice;
+
+/// No person dismisses a dialog as fast as a desktop without one answers.
+const TOO_FAST_FOR_A_PERSON: Duration = Duration::from_millis(250);
+const PICTURES: &[&str] = &["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"];
+
+pub fn open_references(background: &Background) -> std::io::Result<()> {
+    let dialog = AsyncFileDialog::new().set_title("Open references").add_filter("Pictures", PICTURES).pick_files();
+    ask(background, false, dialog, |files: Vec<FileHandle>| {
+        Picked::References(files.iter().map(|file| file.path().to_owned()).collect())
+    })
+}
+
+pub fn save_as(background: &Background, entry: u64, name: &str) -> std::io::Result<()> {
+    let dialog = AsyncFileDialog::new().set_title("Save picture as").add_filter("PNG", &["png"]).set_file_name(name);
+    ask(background, true, dialog.save_file(), move |file: FileHandle| {
+        let mut path: PathBuf = file.path().to_owned();
+        if path.extension().is_none_or(|ending| !ending.eq_ignore_ascii_case("png")) {
+            // Only added, never exchanged: "fox.v2" becomes "fox.v2.png".
+            let mut name = path.file_name().unwrap_or_default().to_owned();
+            name.push(".png");
+            path.set_file_name(name);
+        }
+        Picked::SaveAs { entry, path }
+    })
+}
+
+pub fn choose(background: &Background, choice: Choice) -> std::io::Result<()> {
+    match choice {
+        Choice::ModelFolder => {
+            let dialog = AsyncFileDialog::new().set_title("Open a model's folder").pick_folder();
+            ask(background, false, dialog, |file: FileHandle| Picked::ModelFolder(file.path().to_owned()))
+        }
+        Choice::Adapter => {
+            let dialog = AsyncFileDialog::new().set_title("Open IP-Adapter weights");
+            let dialog = dialog.add_filter("Weights", &["safetensors"]).pick_file();
+            ask(background, false, dialog, |file: FileHandle| Picked::Adapter(file.path().to_owned()))
+        }
+        Choice::ImageEncoder => {
+            let dialog = AsyncFileDialog::new().set_title("Open an image encoder's folder").pick_folder();
+            ask(background, false, dialog, |file: FileHandle| Picked::ImageEncoder(file.path().to_owned()))
+        }
+    }
+}
+
+/// The dialog is made here, where macOS wants it, and waited for elsewhere.
+fn ask<T: 'static>(
+    background: &Background,
+    is_save: bool,
+    dialog: impl Future<Output = Option<T>> + Send + 'static,
+    picked: impl FnOnce(T) -> Picked + Send + 'static,
+) -> std::io::Result<()> {
+    let began = Instant::now();
+    background.ask(move || {
+        Done::Picked(match block_on(dialog) {
+            Some(answer) => picked(answer),
+            None if began.elapsed() < TOO_FAST_FOR_A_PERSON => Picked::NoDialog { is_save },
+            None => Picked::Nothing,
+        })
+    })
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Arc::new(Unpark(std::thread::current())).into();
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_future_that_another_thread_finishes_is_waited_for() {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let mut waker_sent = false;
+        let future = std::future::poll_fn(move |context| match receiver.try_recv() {
+            Ok(value) => Poll::Ready(value),
+            Err(_) => {
+                if !std::mem::replace(&mut waker_sent, true) {
+                    let (waker, sender): (_, std::sync::mpsc::Sender<u32>) = (context.waker().clone(), sender.clone());
+                    drop(std::thread::spawn(move || {
+                        sender.send(7).unwrap();
+                        waker.wake();
+                    }));
+                }
+                Poll::Pending
+            }
+        });
+        assert_eq!(block_on(future), 7);
+    }
+}

@@ -1,0 +1,288 @@
+//! Commands, done.
+
+use std::sync::Arc;
+
+use super::background::Done;
+use super::command::{Choice, Command};
+use super::job::Job;
+use super::notes::Place;
+use super::references::{self, Dropped};
+use super::state::{AppState, ModelState, Shown};
+use super::{dialogs, files};
+use crate::engine::{self, JobSpec, ModelPaths};
+use crate::recipe::Recipe;
+
+impl AppState {
+    pub fn execute(&mut self, command: Command) {
+        match command {
+            Command::Generate => self.generate(),
+            Command::Cancel => self.cancel(),
+            Command::Undo => self.travel(true),
+            Command::Redo => self.travel(false),
+            Command::OpenReferences => self.ask(dialogs::open_references),
+            Command::AddReferences(files) => self.add_references(files),
+            Command::SelectReference(index) => self.settings.selected_reference = index,
+            Command::RemoveReference(index) => self.remove_reference(index),
+            Command::MoveReference(index, step) => self.move_reference(index, step),
+            Command::LockSeed(lock) => {
+                self.recipe.seed = lock.then(|| self.last_seed.unwrap_or_else(engine::random_seed));
+            }
+            Command::RollSeed => self.recipe.seed = Some(engine::random_seed()),
+            Command::ResetSettings => self.reset_settings(),
+            Command::Choose(choice) => self.ask(move |background| dialogs::choose(background, choice)),
+            Command::UseModel(paths) => self.describe_model(paths),
+            Command::Show(id) => self.show(id),
+            Command::ShowLive => self.shown = Shown::Live,
+            Command::Compare(id) => {
+                self.compared = Some(id);
+                self.load(id);
+            }
+            Command::SwapCompared => {
+                if let (Some(other), Shown::Entry(id)) = (self.compared, self.shown) {
+                    self.show(other);
+                    self.compared = Some(id);
+                }
+            }
+            Command::StopComparing => self.compared = None,
+            Command::ShowNeighbour(step) => self.show_neighbour(step),
+            Command::RestoreSettings(id) => self.restore_settings(id),
+            Command::UseAsReference(id) => self.use_as_reference(id),
+            Command::RemoveFromHistory(id) => self.remove_from_history(id),
+            Command::PutBackIntoHistory => {
+                self.notes.clear_put_back();
+                if let Some(id) = self.history.put_back() {
+                    self.show(id);
+                }
+            }
+            Command::SaveAs(id) => self.save_as(id),
+            Command::OpenPicturesFolder => {
+                let folder = self.folder("pictures");
+                let opened = move || Done::FolderOpened(files::open_folder(folder.as_deref()));
+                if self.background.ask(opened).is_err() {
+                    self.notes.error(Place::Picture, "the folder could not be opened; try again");
+                }
+            }
+            Command::DismissNote(id) => self.notes.dismiss(id),
+            Command::SetTheme(theme) => self.settings.theme = theme,
+            Command::ToggleAdvanced => self.settings.is_advanced_open = !self.settings.is_advanced_open,
+        }
+    }
+
+    /// Hands work to the files' thread.
+    pub(super) fn submit(&mut self, task: impl FnOnce() -> Done + Send + 'static) -> bool {
+        let taken = self.background.submit(task);
+        if !taken {
+            self.notes.error(Place::References, "too many files are waiting; try again in a moment");
+        }
+        taken
+    }
+
+    fn ask(&mut self, dialog: impl FnOnce(&super::background::Background) -> std::io::Result<()>) {
+        // A second dialog over the first only confuses.
+        if self.is_open_dialog {
+            return;
+        }
+        match dialog(&self.background) {
+            Ok(()) => self.is_open_dialog = true,
+            Err(error) => self.notes.error(Place::References, format!("the file dialog does not open ({error})")),
+        }
+    }
+
+    fn generate(&mut self) {
+        self.notes.clear(Place::Picture);
+        let opened: Option<Vec<_>> =
+            self.recipe.references.iter().map(|r| self.pictures.get(&r.hash).map(|o| Arc::clone(&o.picture))).collect();
+        let Some(references) = opened else {
+            if self.recipe.references.iter().any(|r| self.asked_for.contains(&r.hash)) {
+                self.wants_picture = true;
+                return;
+            }
+            let missing = self.recipe.references.iter().find(|r| !self.pictures.contains_key(&r.hash));
+            let name = missing.map_or("", |reference| reference.name.as_str());
+            let said = format!("the reference '{name}' is not open; drop its file again or remove it");
+            self.notes.error(Place::References, said);
+            return;
+        };
+        if let Err(error) = self.recipe.validate() {
+            self.notes.error(Place::Picture, error.to_string());
+            return;
+        }
+        let first = self.recipe.seed.unwrap_or_else(engine::random_seed);
+        let defaults = self.model_info().map(|info| info.defaults.steps);
+        let steps = self.recipe.steps.or(defaults).unwrap_or(1) as usize;
+        for index in 0..u64::from(self.settings.count) {
+            let seed = first.wrapping_add(index);
+            let spec = JobSpec {
+                recipe: Arc::new(Recipe { seed: Some(seed), ..self.recipe.clone() }),
+                references: references.clone(),
+                init: None,
+                model: self.model_paths(),
+                compute: self.compute,
+            };
+            match self.engine.submit(spec) {
+                Ok(handle) => self.jobs.push_back(Job::new(handle, seed, steps)),
+                Err(error) => {
+                    self.notes.error(Place::Picture, error.to_string());
+                    break;
+                }
+            }
+        }
+        self.last_seed = Some(first);
+        if !self.jobs.is_empty() {
+            self.shown = Shown::Live;
+        }
+        self.undo.mark(&self.recipe);
+    }
+
+    /// Everything that runs or waits ends; the window does not wait for it.
+    fn cancel(&mut self) {
+        if self.jobs.is_empty() {
+            return;
+        }
+        for job in self.jobs.drain(..) {
+            job.handle.cancel.cancel();
+        }
+        self.notes.info(Place::Picture, "Cancelled");
+        self.leave_live();
+    }
+
+    /// Shows something finished where nothing forms any more.
+    pub(super) fn leave_live(&mut self) {
+        if self.shown == Shown::Live && self.jobs.is_empty() {
+            match self.history.newest().map(|entry| entry.id) {
+                Some(id) => self.show(id),
+                None => self.shown = Shown::Nothing,
+            }
+        }
+    }
+
+    fn travel(&mut self, back: bool) {
+        let there = if back { self.undo.undo(&self.recipe) } else { self.undo.redo(&self.recipe) };
+        if let Some(recipe) = there {
+            self.recipe = recipe;
+            self.find_pictures();
+        }
+    }
+
+    pub(super) fn add_references(&mut self, dropped: Vec<Dropped>) {
+        self.notes.clear(Place::References);
+        for file in dropped {
+            let folder = self.folder("references");
+            if self.submit(move || Done::Added(references::open(&file, folder.as_deref()))) {
+                self.opening += 1;
+            }
+        }
+    }
+
+    fn remove_reference(&mut self, index: usize) {
+        if index < self.recipe.references.len() {
+            self.recipe.references.remove(index);
+            self.undo.mark(&self.recipe);
+        }
+    }
+
+    fn move_reference(&mut self, index: usize, step: i8) {
+        let Some(to) = index.checked_add_signed(isize::from(step)) else { return };
+        if index < self.recipe.references.len() && to < self.recipe.references.len() {
+            self.recipe.references.swap(index, to);
+            self.settings.selected_reference = to;
+            self.undo.mark(&self.recipe);
+        }
+    }
+
+    fn reset_settings(&mut self) {
+        let Recipe { prompt, negative_prompt, references, model, init, .. } = std::mem::take(&mut self.recipe);
+        self.recipe = Recipe { prompt, negative_prompt, references, model, init, ..Recipe::default() };
+        self.undo.mark(&self.recipe);
+    }
+
+    pub(super) fn describe_model(&mut self, paths: ModelPaths) {
+        // The model that works stays until the new one is known to open.
+        if self.model_info().is_none() {
+            self.model = ModelState::Opening;
+        }
+        self.submit(move || {
+            let result = engine::describe(&paths).map_err(|error| error.to_string());
+            Done::Described { paths, result }
+        });
+    }
+
+    pub(super) fn show(&mut self, id: u64) {
+        if self.history.get(id).is_some() {
+            self.shown = Shown::Entry(id);
+            self.load(id);
+            self.history.free_memory(&[Some(id), self.compared]);
+        }
+    }
+
+    /// Reads a picture's pixels again where they are not in memory.
+    fn load(&mut self, id: u64) {
+        let Some(entry) = self.history.get(id) else { return };
+        let file = entry.file.clone();
+        let needs_pixels = entry.image.is_none();
+        if let Some(file) = file
+            && needs_pixels
+            && self.loading.insert(id)
+        {
+            self.submit(move || Done::Loaded { entry: id, result: files::load(&file) });
+        }
+    }
+
+    fn show_neighbour(&mut self, step: i8) {
+        let neighbour = match self.shown {
+            Shown::Entry(id) => self.history.neighbour(id, step),
+            Shown::Live | Shown::Nothing => self.history.newest().map(|entry| entry.id),
+        };
+        if let Some(id) = neighbour {
+            self.show(id);
+        }
+    }
+
+    fn restore_settings(&mut self, id: u64) {
+        let Some(entry) = self.history.get(id) else { return };
+        self.recipe = entry.recipe.clone();
+        self.undo.mark(&self.recipe);
+        self.find_pictures();
+        self.notes.info(Place::Picture, "Settings restored, with their seed locked");
+    }
+
+    fn use_as_reference(&mut self, id: u64) {
+        match self.history.get(id).and_then(|entry| entry.file.clone()) {
+            Some(file) => self.add_references(vec![Dropped::File(file)]),
+            None => self.notes.info(Place::Picture, "The picture is still being kept; try again in a moment"),
+        }
+    }
+
+    fn remove_from_history(&mut self, id: u64) {
+        let next = self.history.neighbour(id, 1).or_else(|| self.history.neighbour(id, -1));
+        if !self.history.remove(id) {
+            return;
+        }
+        if self.shown == Shown::Entry(id) {
+            match next {
+                Some(next) => self.show(next),
+                None => self.shown = Shown::Nothing,
+            }
+        }
+        self.notes.removed("Removed from the history; its file stays in the pictures folder");
+    }
+
+    fn save_as(&mut self, id: u64) {
+        let Some(entry) = self.history.get(id) else { return };
+        let kept =
+            entry.file.as_ref().and_then(|file| file.file_name()).map(|name| name.to_string_lossy().into_owned());
+        let name = kept.unwrap_or_else(|| format!("picture-{}.png", entry.recipe.seed.unwrap_or_default()));
+        self.ask(move |background| dialogs::save_as(background, id, &name));
+    }
+
+    /// A file dialog's answer: takes up the part of a model that was chosen.
+    pub(super) fn chosen(&mut self, choice: Choice, path: std::path::PathBuf) {
+        let mut paths = self.model_paths();
+        match choice {
+            Choice::ModelFolder => paths.model = Some(path),
+            Choice::Adapter => paths.adapter = Some(path),
+            Choice::ImageEncoder => paths.image_encoder = Some(path),
+        }
+        self.describe_model(paths);
+    }
+}

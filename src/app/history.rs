@@ -1,0 +1,131 @@
+//! The pictures made so far.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use image::RgbImage;
+
+use crate::recipe::Recipe;
+
+/// Pictures whose pixels stay in memory; others are read again when they are looked at.
+const IN_MEMORY: usize = 16;
+/// Older pictures leave the strip (never the disk).
+const LONGEST: usize = 200;
+
+/// A finished picture.
+#[derive(Debug, Clone)]
+pub struct HistoryEntry {
+    pub id: u64,
+    /// With nothing left open.
+    pub recipe: Recipe,
+    /// Where it is kept; None until it has been written.
+    pub file: Option<PathBuf>,
+    /// Its pixels, while they are in memory.
+    pub image: Option<Arc<RgbImage>>,
+    pub thumbnail: Option<Arc<RgbImage>>,
+    pub seconds: f64,
+    /// The device and dtype in words.
+    pub device: String,
+}
+
+impl HistoryEntry {
+    /// "a red fish, seed 7", for lists and for those who listen.
+    pub fn title(&self) -> String {
+        let prompt = self.recipe.prompt.trim();
+        let prompt = if prompt.is_empty() { "no prompt" } else { prompt };
+        format!("{prompt}, seed {}", self.recipe.seed.unwrap_or_default())
+    }
+
+    pub fn size(&self) -> (u32, u32) {
+        (self.recipe.width.unwrap_or_default(), self.recipe.height.unwrap_or_default())
+    }
+}
+
+/// Newest last.
+#[derive(Debug, Default)]
+pub struct History {
+    entries: Vec<HistoryEntry>,
+    removed: Option<(usize, HistoryEntry)>,
+    /// Counts up with every change that the session must keep.
+    pub revision: u64,
+}
+
+impl History {
+    pub fn entries(&self) -> &[HistoryEntry] {
+        &self.entries
+    }
+
+    pub fn get(&self, id: u64) -> Option<&HistoryEntry> {
+        self.entries.iter().find(|entry| entry.id == id)
+    }
+
+    pub fn get_mut(&mut self, id: u64) -> Option<&mut HistoryEntry> {
+        self.entries.iter_mut().find(|entry| entry.id == id)
+    }
+
+    pub fn newest(&self) -> Option<&HistoryEntry> {
+        self.entries.last()
+    }
+
+    pub fn add(&mut self, entry: HistoryEntry) {
+        self.entries.push(entry);
+        if self.entries.len() > LONGEST {
+            self.entries.remove(0);
+        }
+        self.revision += 1;
+    }
+
+    /// The one before (-1) or after (1).
+    pub fn neighbour(&self, id: u64, step: i8) -> Option<u64> {
+        let index = self.entries.iter().position(|entry| entry.id == id)?;
+        let index = index.checked_add_signed(isize::from(step))?;
+        self.entries.get(index).map(|entry| entry.id)
+    }
+
+    pub fn kept(&mut self, id: u64, file: PathBuf) {
+        if let Some(entry) = self.get_mut(id) {
+            entry.file = Some(file.clone());
+            self.revision += 1;
+        }
+        if let Some((_, removed)) = &mut self.removed
+            && removed.id == id
+        {
+            removed.file = Some(file);
+        }
+    }
+
+    pub fn remove(&mut self, id: u64) -> bool {
+        let Some(index) = self.entries.iter().position(|entry| entry.id == id) else { return false };
+        self.removed = Some((index, self.entries.remove(index)));
+        self.revision += 1;
+        true
+    }
+
+    /// Takes the last removal back; returns what came back.
+    pub fn put_back(&mut self) -> Option<u64> {
+        let (index, entry) = self.removed.take()?;
+        let id = entry.id;
+        self.entries.insert(index.min(self.entries.len()), entry);
+        self.revision += 1;
+        Some(id)
+    }
+
+    /// Lets go of pixels that can be read again, except of `shown`.
+    pub fn free_memory(&mut self, shown: &[Option<u64>]) {
+        let in_memory = self.entries.iter().filter(|entry| entry.image.is_some()).count();
+        let mut too_many = in_memory.saturating_sub(IN_MEMORY);
+        for entry in &mut self.entries {
+            if too_many == 0 {
+                return;
+            }
+            if entry.image.is_some()
+                && entry.file.is_some()
+                && entry.thumbnail.is_some()
+                && !shown.contains(&Some(entry.id))
+            {
+                entry.image = None;
+                too_many -= 1;
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! A picture being made, as the window follows it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::engine::{JobEvent, JobHandle, Preview, Step};
+
+/// What a job is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    Waiting,
+    Loading(&'static str),
+    Encoding(&'static str),
+    Step { index: usize, count: usize },
+    Decoding,
+}
+
+pub struct Job {
+    pub handle: JobHandle,
+    pub seed: u64,
+    /// What is known before the first step says how many there are.
+    pub expected_steps: usize,
+    pub stage: Stage,
+    pub preview: Option<Arc<Preview>>,
+    /// Counts up with every preview.
+    pub preview_id: u64,
+    pub began: Option<Instant>,
+    steps_seen: u32,
+    steps_secs: f64,
+}
+
+impl Job {
+    pub fn new(handle: JobHandle, seed: u64, expected_steps: usize) -> Self {
+        Self {
+            handle,
+            seed,
+            expected_steps,
+            stage: Stage::Waiting,
+            preview: None,
+            preview_id: 0,
+            began: None,
+            steps_seen: 0,
+            steps_secs: 0.0,
+        }
+    }
+
+    /// Takes in what the engine says on the way; `preview_id` is a number never used before.
+    pub fn hear(&mut self, event: JobEvent, preview_id: u64) {
+        if !matches!(event, JobEvent::Queued) {
+            self.began.get_or_insert_with(Instant::now);
+        }
+        match event {
+            JobEvent::Loading(part) => self.stage = Stage::Loading(part),
+            JobEvent::Encoding(part) => self.stage = Stage::Encoding(part),
+            JobEvent::Step(step) => self.hear_step(step, preview_id),
+            JobEvent::Decoding => self.stage = Stage::Decoding,
+            JobEvent::Queued | JobEvent::Finished(_) | JobEvent::Failed(_) | JobEvent::Cancelled => {}
+        }
+    }
+
+    fn hear_step(&mut self, step: Step, preview_id: u64) {
+        self.stage = Stage::Step { index: step.index, count: step.count };
+        self.expected_steps = step.count;
+        self.steps_seen += 1;
+        self.steps_secs += step.seconds;
+        self.preview = Some(step.preview);
+        self.preview_id = preview_id;
+    }
+
+    /// How much is done, 0 to 1; None while nothing can be said.
+    pub fn progress(&self) -> Option<f32> {
+        match self.stage {
+            Stage::Waiting | Stage::Loading(_) | Stage::Encoding(_) => None,
+            Stage::Step { index, count } => Some(index as f32 / (count.max(1) as f32 + 1.0)),
+            Stage::Decoding => Some(0.97),
+        }
+    }
+
+    /// Seconds a step takes, at the pace of those seen.
+    pub fn step_secs(&self) -> Option<f64> {
+        (self.steps_seen > 0).then(|| self.steps_secs / f64::from(self.steps_seen))
+    }
+
+    pub fn seconds_left(&self) -> Option<f64> {
+        match self.stage {
+            Stage::Step { index, count } => Some(count.saturating_sub(index) as f64 * self.step_secs()?),
+            _ => None,
+        }
+    }
+
+    /// The stage in words.
+    pub fn words(&self) -> String {
+        match self.stage {
+            Stage::Waiting => "Waiting".to_owned(),
+            Stage::Loading(part) => format!("Loading {part}"),
+            Stage::Encoding(part) => format!("Reading the {part}"),
+            Stage::Step { index, count } => match self.seconds_left() {
+                Some(secs) if secs >= 1.0 => format!("Step {index} of {count} · {} left", duration(secs)),
+                _ => format!("Step {index} of {count}"),
+            },
+            Stage::Decoding => "Finishing the picture".to_owned(),
+        }
+    }
+}
+
+/// Seconds as people say them.
+pub fn duration(secs: f64) -> String {
+    let whole = secs.max(0.0).round() as u64;
+    match whole {
+        0 => "under 1 s".to_owned(),
+        1..=89 => format!("{whole} s"),
+        90..=5399 => format!("{} min", (whole + 30) / 60),
+        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+    }
+}

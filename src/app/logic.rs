@@ -1,0 +1,295 @@
+//! What the engine and the background threads say, taken in between two frames.
+
+use std::sync::Arc;
+
+use crossbeam_channel::TryRecvError;
+
+use super::background::{Done, Picked};
+use super::command::{Choice, Command};
+use super::files;
+use super::history::HistoryEntry;
+use super::job::Job;
+use super::notes::Place;
+use super::references::{self, Opened};
+use super::session::{KeptPicture, Session};
+use super::state::{AppState, ModelState, Shown};
+use crate::engine::{EngineError, Finished, JobEvent};
+use crate::recipe::Reference;
+
+/// Seconds between two writings of the session.
+const SAVE_SECS: f64 = 1.0;
+
+/// How a job ended.
+enum End {
+    Finished(Box<Finished>),
+    Failed(EngineError),
+    Cancelled,
+}
+
+impl AppState {
+    /// Called once a frame, and when the window sleeps and something was said. `is_busy`: a mouse button is down.
+    ///
+    /// Returns the seconds after which to call again although nothing happens.
+    pub fn logic(&mut self, now: f64, is_busy: bool) -> Option<f64> {
+        while let Some(done) = self.background.next() {
+            self.take_in(done);
+        }
+        self.hear_jobs();
+        let wakes =
+            [self.undo.watch(&self.recipe, now, is_busy), self.notes.tick(now), self.save_session(now, is_busy)];
+        wakes.into_iter().flatten().reduce(f64::min)
+    }
+
+    fn take_in(&mut self, done: Done) {
+        match done {
+            Done::Added(result) => {
+                self.opening = self.opening.saturating_sub(1);
+                match result {
+                    Ok(opened) => self.add_reference(*opened),
+                    Err(why) => self.notes.error(Place::References, why),
+                }
+            }
+            Done::Found { hash, result } => {
+                self.asked_for.remove(&hash);
+                match result {
+                    Ok(opened) => self.take_picture(*opened),
+                    Err(why) => self.notes.error(Place::References, why),
+                }
+                if self.asked_for.is_empty() && std::mem::take(&mut self.wants_picture) {
+                    self.execute(Command::Generate);
+                }
+            }
+            Done::Described { paths, result: Ok(info) } => {
+                self.model = ModelState::Ready(Box::new(info));
+                self.notes.clear(Place::Model);
+                self.pace = None;
+                (self.settings.model, self.settings.adapter, self.settings.image_encoder) =
+                    (paths.model, paths.adapter, paths.image_encoder);
+            }
+            Done::Described { result: Err(why), .. } => {
+                if self.model_info().is_none() {
+                    self.model = ModelState::Failed(why.clone());
+                }
+                self.notes.error(Place::Model, why);
+            }
+            Done::Kept { entry, result: Ok(file) } => self.history.kept(entry, file),
+            Done::Kept { result: Err(why), .. } => {
+                self.notes.error(Place::Picture, format!("the picture was not kept by itself, so save it now: {why}"));
+            }
+            Done::Thumbnail { entry, thumbnail } => {
+                if let Some(entry) = self.history.get_mut(entry) {
+                    entry.thumbnail = Some(thumbnail);
+                }
+            }
+            Done::Loaded { entry, result } => self.take_loaded(entry, result),
+            Done::Exported(Ok(path)) => self.notes.info(Place::Picture, format!("Saved as {}", path.display())),
+            Done::Exported(Err(why)) | Done::FolderOpened(Err(why)) => self.notes.error(Place::Picture, why),
+            Done::FolderOpened(Ok(())) => {}
+            Done::Broken(why) => {
+                self.opening = self.opening.saturating_sub(1);
+                self.notes.error(Place::References, why);
+            }
+            Done::Picked(picked) => self.take_picked(picked),
+        }
+    }
+
+    fn take_picked(&mut self, picked: Picked) {
+        self.is_open_dialog = false;
+        match picked {
+            Picked::References(paths) => {
+                self.add_references(paths.into_iter().map(references::Dropped::File).collect());
+            }
+            Picked::SaveAs { entry, path } => {
+                let Some(entry) = self.history.get(entry) else { return };
+                let (image, file, recipe) = (entry.image.clone(), entry.file.clone(), entry.recipe.clone());
+                self.submit(move || {
+                    let image = match (image, file) {
+                        (Some(image), _) => Ok(image),
+                        (None, Some(file)) => files::load(&file),
+                        (None, None) => Err("the picture is gone".to_owned()),
+                    };
+                    Done::Exported(image.and_then(|image| files::export(&path, &image, &recipe)))
+                });
+            }
+            Picked::ModelFolder(path) => self.chosen(Choice::ModelFolder, path),
+            Picked::Adapter(path) => self.chosen(Choice::Adapter, path),
+            Picked::ImageEncoder(path) => self.chosen(Choice::ImageEncoder, path),
+            Picked::Nothing => {}
+            Picked::NoDialog { is_save: false } => {
+                let said = "no file dialog answers on this desktop; drop files on the window, or name them on the command line";
+                self.notes.error(Place::References, said);
+            }
+            Picked::NoDialog { is_save: true } => {
+                let folder = self.folder("pictures").unwrap_or_default();
+                let said =
+                    format!("no file dialog answers on this desktop; the picture is kept in {}", folder.display());
+                self.notes.error(Place::Picture, said);
+            }
+        }
+    }
+
+    fn add_reference(&mut self, opened: Opened) {
+        let (hash, name) = (opened.picture.hash.clone(), opened.picture.name.clone());
+        self.take_picture(opened);
+        if self.recipe.references.iter().any(|reference| reference.hash == hash) {
+            self.notes.info(Place::References, format!("'{name}' is a reference already"));
+            return;
+        }
+        self.recipe.references.push(Reference { hash, name, ..Reference::default() });
+        self.settings.selected_reference = self.recipe.references.len() - 1;
+        self.undo.mark(&self.recipe);
+    }
+
+    fn take_picture(&mut self, opened: Opened) {
+        for notice in opened.picture.notices.iter().chain(&opened.not_kept) {
+            self.notes.info(Place::References, notice.clone());
+        }
+        self.pictures.insert(opened.picture.hash.clone(), opened);
+    }
+
+    /// Opens what the recipe names and is not open yet, from the library.
+    pub(super) fn find_pictures(&mut self) {
+        let wanted: Vec<(String, String)> = self
+            .recipe
+            .references
+            .iter()
+            .filter(|reference| !self.pictures.contains_key(&reference.hash))
+            .map(|reference| (reference.hash.clone(), reference.name.clone()))
+            .collect();
+        for (hash, name) in wanted {
+            if self.asked_for.insert(hash.clone()) {
+                let folder = self.folder("references");
+                self.submit(move || {
+                    let result = references::find(&hash, &name, folder.as_deref());
+                    Done::Found { hash, result }
+                });
+            }
+        }
+    }
+
+    fn take_loaded(&mut self, id: u64, result: Result<Arc<image::RgbImage>, String>) {
+        self.loading.remove(&id);
+        match result {
+            Ok(image) => {
+                if let Some(entry) = self.history.get_mut(id) {
+                    entry.thumbnail.get_or_insert_with(|| Arc::new(references::thumbnail(&image)));
+                    entry.image = Some(image);
+                }
+            }
+            Err(why) => {
+                // A file that the artist moved away leaves the strip as well.
+                if self.history.remove(id) {
+                    self.notes.info(Place::Picture, format!("left the history: {why}"));
+                }
+                if self.shown == Shown::Entry(id) {
+                    self.shown = Shown::Nothing;
+                }
+            }
+        }
+    }
+
+    fn hear_jobs(&mut self) {
+        let mut index = 0;
+        while let Some(mut job) = self.jobs.remove(index) {
+            match self.hear(&mut job) {
+                None => {
+                    self.jobs.insert(index, job);
+                    index += 1;
+                }
+                Some(End::Finished(finished)) => self.finish(&job, *finished),
+                Some(End::Failed(error)) => {
+                    self.notes.error(Place::Picture, error.to_string());
+                    self.leave_live();
+                }
+                Some(End::Cancelled) => self.leave_live(),
+            }
+        }
+    }
+
+    fn hear(&mut self, job: &mut Job) -> Option<End> {
+        loop {
+            match job.handle.events.try_recv() {
+                Ok(JobEvent::Finished(finished)) => return Some(End::Finished(finished)),
+                Ok(JobEvent::Failed(error)) => return Some(End::Failed(error)),
+                Ok(JobEvent::Cancelled) => return Some(End::Cancelled),
+                Ok(event) => {
+                    let preview_id = self.new_id();
+                    job.hear(event, preview_id);
+                }
+                Err(TryRecvError::Empty) => return None,
+                Err(TryRecvError::Disconnected) => {
+                    return Some(End::Failed(EngineError::Panicked("it ended without a word".to_owned())));
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self, job: &Job, finished: Finished) {
+        let id = self.new_id();
+        let image = Arc::new(finished.image);
+        let recipe = finished.recipe;
+        let pixels = f64::from(image.width()) * f64::from(image.height());
+        if let Some(step_secs) = job.step_secs() {
+            self.pace = Some(step_secs * 1000.0 / pixels.max(1.0));
+        }
+        for notice in finished.notices {
+            self.notes.info(Place::Picture, notice);
+        }
+        let timings = &finished.timings;
+        let seconds = timings.loading_secs + timings.encoding_secs + timings.sampling_secs + timings.decoding_secs;
+        self.device = Some(finished.device.clone());
+        self.history.add(HistoryEntry {
+            id,
+            recipe: recipe.clone(),
+            file: None,
+            image: Some(image.clone()),
+            thumbnail: None,
+            seconds,
+            device: finished.device,
+        });
+        let folder = self.folder("pictures");
+        let small = image.clone();
+        let _ = self
+            .background
+            .submit(move || Done::Thumbnail { entry: id, thumbnail: Arc::new(references::thumbnail(&small)) });
+        self.submit(move || Done::Kept { entry: id, result: files::keep_picture(folder.as_deref(), &image, &recipe) });
+        if self.shown == Shown::Live && self.jobs.is_empty() {
+            self.shown = Shown::Entry(id);
+        }
+        self.history.free_memory(&[Some(id), self.compared]);
+    }
+
+    fn save_session(&mut self, now: f64, is_busy: bool) -> Option<f64> {
+        let (recipe, settings, revision) = &self.saved;
+        let same = *recipe == self.recipe && *settings == self.settings && *revision == self.history.revision;
+        if same || self.saver.is_none() {
+            return None;
+        }
+        let wait = self.saved_at + SAVE_SECS - now;
+        if is_busy || (wait > 0.0 && *revision == self.history.revision) {
+            return Some(wait.max(0.1));
+        }
+        self.saved_at = now;
+        self.save_now();
+        None
+    }
+
+    /// Hands the session to the thread that writes it.
+    pub fn save_now(&mut self) {
+        self.saved = (self.recipe.clone(), self.settings.clone(), self.history.revision);
+        let history = self.history.entries().iter().filter_map(|entry| {
+            let recipe = entry.recipe.clone();
+            Some(KeptPicture {
+                file: entry.file.clone()?,
+                recipe,
+                seconds: entry.seconds,
+                device: entry.device.clone(),
+            })
+        });
+        let session =
+            Session { recipe: self.recipe.clone(), settings: self.settings.clone(), history: history.collect() };
+        if let Some(saver) = &self.saver {
+            saver.save(session);
+        }
+    }
+}

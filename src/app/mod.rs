@@ -1,0 +1,30 @@
+//! What the window knows and does, without a single widget.
+//!
+//! [`AppState`] holds the recipe being edited, the references, the jobs and the history. The panels of `ui` show it and
+//! send a [`Command`]; [`AppState::execute`] does it; [`AppState::logic`] takes in what the engine and the background
+//! threads say. Nothing here waits: files are read, decoded and written on threads of their own.
+
+mod background;
+mod command;
+mod dialogs;
+mod differences;
+mod execute;
+mod files;
+mod history;
+mod job;
+mod logic;
+mod notes;
+mod references;
+mod sample;
+mod session;
+mod state;
+mod undo;
+
+pub use command::{Choice, Command};
+pub use differences::differences;
+pub use history::HistoryEntry;
+pub use job::{Job, Stage, duration};
+pub use notes::{Note, NoteKind, Place};
+pub use references::Dropped;
+pub use session::{Session, Settings, Theme};
+pub use state::{AppState, ModelState, Setup, Shown};

@@ -1,0 +1,103 @@
+//! Short messages to the artist, shown where their cause lies.
+
+/// Seconds that a message which asks for nothing stays.
+const INFO_SECS: f64 = 6.0;
+/// More messages than this at one place push out the oldest.
+const MOST_AT_A_PLACE: usize = 4;
+
+/// One sentence.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Note {
+    pub id: u64,
+    pub kind: NoteKind,
+    pub place: Place,
+    pub text: String,
+    /// Offers to take the last removal back.
+    pub can_put_back: bool,
+    /// Filled in by the first look at the clock.
+    shown_at: Option<f64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoteKind {
+    /// Stays until it is dismissed.
+    Error,
+    /// Goes by itself.
+    Info,
+}
+
+/// Where a message belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    References,
+    Picture,
+    Model,
+}
+
+/// The messages that are open.
+#[derive(Debug, Default)]
+pub struct Notes {
+    list: Vec<Note>,
+    last_id: u64,
+}
+
+impl Notes {
+    pub fn error(&mut self, place: Place, text: impl Into<String>) {
+        self.add(NoteKind::Error, place, text.into(), false);
+    }
+
+    pub fn info(&mut self, place: Place, text: impl Into<String>) {
+        self.add(NoteKind::Info, place, text.into(), false);
+    }
+
+    pub fn removed(&mut self, text: impl Into<String>) {
+        self.add(NoteKind::Info, Place::Picture, text.into(), true);
+    }
+
+    fn add(&mut self, kind: NoteKind, place: Place, text: String, can_put_back: bool) {
+        self.list.retain(|note| note.text != text || note.place != place);
+        self.last_id += 1;
+        self.list.push(Note { id: self.last_id, kind, place, text: sentence(&text), can_put_back, shown_at: None });
+        let here = self.list.iter().filter(|note| note.place == place).count();
+        if here > MOST_AT_A_PLACE
+            && let Some(oldest) = self.list.iter().position(|note| note.place == place)
+        {
+            self.list.remove(oldest);
+        }
+    }
+
+    pub fn dismiss(&mut self, id: u64) {
+        self.list.retain(|note| note.id != id);
+    }
+
+    pub fn clear(&mut self, place: Place) {
+        self.list.retain(|note| note.place != place);
+    }
+
+    pub fn clear_put_back(&mut self) {
+        self.list.retain(|note| !note.can_put_back);
+    }
+
+    pub fn at(&self, place: Place) -> impl Iterator<Item = &Note> {
+        self.list.iter().filter(move |note| note.place == place)
+    }
+
+    /// Drops what has been shown long enough; returns the seconds until the next one goes.
+    pub fn tick(&mut self, now: f64) -> Option<f64> {
+        for note in &mut self.list {
+            note.shown_at.get_or_insert(now);
+        }
+        let left = |note: &Note| INFO_SECS - (now - note.shown_at.unwrap_or(now));
+        self.list.retain(|note| note.kind == NoteKind::Error || left(note) > 0.0);
+        self.list.iter().filter(|note| note.kind == NoteKind::Info).map(left).reduce(f64::min)
+    }
+}
+
+/// Errors of the rooms below begin small, as parts of a line; here they stand alone.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(first) => first.to_uppercase().chain(chars).collect(),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,187 @@
+//! What survives the end of the program, wanted or not: the recipe, the references, the history, the settings.
+//!
+//! One small JSON file, replaced as a whole a moment after every change. The pictures themselves lie beside it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Sender, bounded};
+use serde::{Deserialize, Serialize};
+
+use crate::library::write_atomically;
+use crate::recipe::Recipe;
+
+const FILE: &str = "session.json";
+/// A session file larger than this was not written by this program.
+const LARGEST: u64 = 64 << 20;
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Session {
+    pub recipe: Recipe,
+    pub settings: Settings,
+    pub history: Vec<KeptPicture>,
+}
+
+/// How the window is set up: nothing of it shapes a picture.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    pub theme: Theme,
+    pub is_advanced_open: bool,
+    pub selected_reference: usize,
+    /// How many pictures one press of Generate makes.
+    pub count: u32,
+    pub model: Option<PathBuf>,
+    pub adapter: Option<PathBuf>,
+    pub image_encoder: Option<PathBuf>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            theme: Theme::System,
+            is_advanced_open: false,
+            selected_reference: 0,
+            count: 1,
+            model: None,
+            adapter: None,
+            image_encoder: None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Theme {
+    #[default]
+    System,
+    Light,
+    Dark,
+}
+
+/// A picture of the history, by its file.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct KeptPicture {
+    pub file: PathBuf,
+    pub recipe: Recipe,
+    pub seconds: f64,
+    pub device: String,
+}
+
+impl Session {
+    /// The session that `home` holds, if any; and what to tell the artist where it cannot be read.
+    pub fn load(home: &Path) -> (Option<Self>, Option<String>) {
+        let path = home.join(FILE);
+        let too_large = fs::metadata(&path).is_ok_and(|metadata| metadata.len() > LARGEST);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) if !too_large => bytes,
+            _ => return (None, None),
+        };
+        match serde_json::from_slice(&bytes) {
+            Ok(session) => (Some(session), None),
+            Err(error) => {
+                let aside = home.join("session.broken.json");
+                let kept = match fs::rename(&path, &aside) {
+                    Ok(()) => format!("it was kept as {}", aside.display()),
+                    Err(_) => "it will be replaced".to_owned(),
+                };
+                (
+                    None,
+                    Some(format!(
+                        "the last session could not be read ({error}); {kept}, and all pictures are still there"
+                    )),
+                )
+            }
+        }
+    }
+}
+
+/// Writes sessions on a thread of its own; of several that wait only the newest is written.
+pub struct Saver {
+    newest: Arc<Mutex<Option<Session>>>,
+    bell: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Saver {
+    pub fn start(home: PathBuf) -> std::io::Result<Self> {
+        let newest = Arc::<Mutex<Option<Session>>>::default();
+        let (bell, rings) = bounded::<()>(1);
+        let slot = newest.clone();
+        let thread = std::thread::Builder::new().name("session".to_owned()).spawn(move || {
+            while rings.recv().is_ok() {
+                let session = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if let Some(session) = session {
+                    write(&home, &session);
+                }
+            }
+            // The last word may have come just before the end.
+            let session = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(session) = session {
+                write(&home, &session);
+            }
+        })?;
+        Ok(Self { newest, bell: Some(bell), thread: Some(thread) })
+    }
+
+    pub fn save(&self, session: Session) {
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
+        if let Some(bell) = &self.bell {
+            // A bell that rings already is heard for both.
+            let _ = bell.try_send(());
+        }
+    }
+}
+
+impl Drop for Saver {
+    fn drop(&mut self) {
+        self.bell = None;
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+fn write(home: &Path, session: &Session) {
+    let written = fs::create_dir_all(home).map_err(|error| error.to_string()).and_then(|()| {
+        let json = serde_json::to_vec(session).map_err(|error| error.to_string())?;
+        write_atomically(&home.join(FILE), &json).map_err(|error| error.to_string())
+    });
+    if let Err(why) = written {
+        tracing::error!("the session could not be saved: {why}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_newest_session_is_on_the_disk_when_the_saver_is_gone() {
+        let home = tempfile::tempdir().unwrap();
+        let home = home.path().join("home");
+        let saver = Saver::start(home.clone()).unwrap();
+        let mut session = Session::default();
+        for prompt in ["one", "two", "three"] {
+            session.recipe.prompt = prompt.to_owned();
+            saver.save(session.clone());
+        }
+        drop(saver);
+        assert_eq!(Session::load(&home), (Some(session), None));
+    }
+
+    #[test]
+    fn a_broken_session_is_kept_aside() {
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join(FILE), b"{ \"recipe\": 7 }").unwrap();
+        let (session, said) = Session::load(home.path());
+        assert!(session.is_none() && said.unwrap().contains("session.broken.json"));
+        assert!(home.path().join("session.broken.json").exists());
+        assert_eq!(Session::load(home.path()), (None, None));
+    }
+}

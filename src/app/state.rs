@@ -1,0 +1,244 @@
+//! Everything that the window shows.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::background::{Background, Done};
+use super::history::{History, HistoryEntry};
+use super::job::Job;
+use super::notes::{Notes, Place};
+use super::references::{Dropped, Opened};
+use super::session::{Saver, Session, Settings};
+use super::undo::UndoHistory;
+use super::{references, sample};
+use crate::engine::{Compute, Engine, ModelInfo, ModelPaths, Waker};
+use crate::recipe::{Recipe, Reference};
+
+/// What a window is opened with.
+pub struct Setup {
+    pub engine: Box<dyn Engine>,
+    /// Wakes the window after background work.
+    pub waker: Waker,
+    /// Where everything is kept; None where the machine names no such place.
+    pub home: Option<PathBuf>,
+    pub session: Option<Session>,
+    /// What to say about a session that could not be read.
+    pub session_notice: Option<String>,
+    /// Pictures named on the command line.
+    pub pictures: Vec<PathBuf>,
+    pub compute: Compute,
+}
+
+/// What is known about the model.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ModelState {
+    Opening,
+    Ready(Box<ModelInfo>),
+    Failed(String),
+}
+
+/// What lies on the canvas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    Nothing,
+    /// The picture that is forming.
+    Live,
+    Entry(u64),
+}
+
+pub struct AppState {
+    /// What the next picture will be made of; panels edit it in place.
+    pub recipe: Recipe,
+    pub settings: Settings,
+    pub undo: UndoHistory,
+    pub model: ModelState,
+    /// In the order in which they were asked for; the first one is at work.
+    pub jobs: VecDeque<Job>,
+    pub history: History,
+    pub shown: Shown,
+    /// The picture of the history that the shown one is held against.
+    pub compared: Option<u64>,
+    pub notes: Notes,
+    /// The seed of the last picture that was asked for.
+    pub last_seed: Option<u64>,
+    /// Seconds for a step and a thousand pixels, as last measured.
+    pub pace: Option<f64>,
+    pub device: Option<String>,
+    /// Files that are being opened as references.
+    pub opening: usize,
+
+    pub(super) pictures: HashMap<String, Opened>,
+    /// Pictures of the library that are being opened.
+    pub(super) asked_for: HashSet<String>,
+    /// Generate was pressed while a reference was still being opened.
+    pub(super) wants_picture: bool,
+    pub(super) loading: HashSet<u64>,
+    pub(super) engine: Box<dyn Engine>,
+    pub(super) background: Background,
+    pub(super) saver: Option<Saver>,
+    pub(super) home: Option<PathBuf>,
+    pub(super) compute: Compute,
+    pub(super) last_id: u64,
+    pub(super) saved: (Recipe, Settings, u64),
+    pub(super) saved_at: f64,
+    pub(super) is_open_dialog: bool,
+}
+
+impl AppState {
+    /// # Errors
+    /// A thread that does not start.
+    pub fn new(setup: Setup) -> std::io::Result<Self> {
+        let background = Background::start(setup.waker)?;
+        let saver = setup.home.clone().map(Saver::start).transpose()?;
+        let is_first_start = setup.session.is_none();
+        let session = setup.session.unwrap_or_else(|| Session { recipe: sample::recipe(), ..Session::default() });
+        let mut state = Self {
+            undo: UndoHistory::new(&session.recipe),
+            saved: (session.recipe.clone(), session.settings.clone(), 0),
+            recipe: session.recipe,
+            settings: session.settings,
+            model: ModelState::Opening,
+            jobs: VecDeque::new(),
+            history: History::default(),
+            shown: Shown::Nothing,
+            notes: Notes::default(),
+            last_seed: None,
+            pace: None,
+            device: None,
+            opening: 0,
+            pictures: HashMap::new(),
+            asked_for: HashSet::new(),
+            wants_picture: false,
+            compared: None,
+            loading: HashSet::new(),
+            engine: setup.engine,
+            background,
+            saver,
+            home: setup.home,
+            compute: setup.compute,
+            last_id: 0,
+            saved_at: 0.0,
+            is_open_dialog: false,
+        };
+        state.settings.count = state.settings.count.clamp(1, 16);
+        state.notes_about_session(setup.session_notice);
+        state.bring_back_history(session.history);
+        state.describe_model(state.model_paths());
+        if is_first_start && setup.pictures.is_empty() {
+            state.add_sample();
+        }
+        state.find_pictures();
+        state.add_references(setup.pictures.into_iter().map(Dropped::File).collect());
+        Ok(state)
+    }
+
+    pub fn model_info(&self) -> Option<&ModelInfo> {
+        match &self.model {
+            ModelState::Ready(info) => Some(info),
+            _ => None,
+        }
+    }
+
+    pub fn model_paths(&self) -> ModelPaths {
+        let Settings { model, adapter, image_encoder, .. } = &self.settings;
+        ModelPaths { model: model.clone(), adapter: adapter.clone(), image_encoder: image_encoder.clone() }
+    }
+
+    /// The picture of a reference, once it has been opened.
+    pub fn picture(&self, reference: &Reference) -> Option<&Opened> {
+        self.pictures.get(&reference.hash)
+    }
+
+    pub fn selected_reference(&self) -> Option<usize> {
+        let last = self.recipe.references.len().checked_sub(1)?;
+        Some(self.settings.selected_reference.min(last))
+    }
+
+    pub fn shown_entry(&self) -> Option<&HistoryEntry> {
+        match self.shown {
+            Shown::Entry(id) => self.history.get(id),
+            _ => None,
+        }
+    }
+
+    /// Both sides of a comparison: the other picture, and the shown one.
+    pub fn comparison(&self) -> Option<(&HistoryEntry, &HistoryEntry)> {
+        let (other, shown) = (self.history.get(self.compared?)?, self.shown_entry()?);
+        (other.id != shown.id).then_some((other, shown))
+    }
+
+    pub fn can_undo(&self) -> bool {
+        self.undo.can_undo(&self.recipe)
+    }
+
+    pub fn can_redo(&self) -> bool {
+        self.undo.can_redo(&self.recipe)
+    }
+
+    /// Seconds that the next press of Generate will take, where a pace has been measured.
+    pub fn estimate_secs(&self) -> Option<f64> {
+        let defaults = &self.model_info()?.defaults;
+        let steps = f64::from(self.recipe.steps.unwrap_or(defaults.steps));
+        let width = f64::from(self.recipe.width.unwrap_or(defaults.width));
+        let height = f64::from(self.recipe.height.unwrap_or(defaults.height));
+        Some(self.pace? * steps * width * height / 1000.0 * f64::from(self.settings.count))
+    }
+
+    /// A number never given before.
+    pub(super) fn new_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    pub(super) fn folder(&self, name: &str) -> Option<PathBuf> {
+        self.home.as_ref().map(|home| home.join(name))
+    }
+
+    fn notes_about_session(&mut self, notice: Option<String>) {
+        if let Some(notice) = notice {
+            self.notes.error(Place::Picture, notice);
+        }
+        if self.home.is_none() {
+            let said =
+                "nothing can be kept, since this machine names no home folder; set INSTANTSTYLE_HOME and start again";
+            self.notes.error(Place::Picture, said);
+        }
+    }
+
+    fn bring_back_history(&mut self, kept: Vec<super::session::KeptPicture>) {
+        for picture in kept {
+            let id = self.new_id();
+            let file = picture.file.clone();
+            self.history.add(HistoryEntry {
+                id,
+                recipe: picture.recipe,
+                file: Some(picture.file),
+                image: None,
+                thumbnail: None,
+                seconds: picture.seconds,
+                device: picture.device,
+            });
+            let task = move || match super::files::load(&file) {
+                Ok(image) => Done::Thumbnail { entry: id, thumbnail: Arc::new(references::thumbnail(&image)) },
+                Err(why) => Done::Loaded { entry: id, result: Err(why) },
+            };
+            // What does not fit into the queue is read when it is looked at.
+            let _ = self.background.submit(task);
+        }
+        self.saved.2 = self.history.revision;
+        if let Some(id) = self.history.newest().map(|entry| entry.id) {
+            self.show(id);
+        }
+    }
+
+    fn add_sample(&mut self) {
+        let hash = blake3::hash(sample::PICTURE).to_hex().to_string();
+        self.recipe.references.push(sample::reference(hash.clone()));
+        self.undo = UndoHistory::new(&self.recipe);
+        self.asked_for.insert(hash.clone());
+        let folder = self.folder("references");
+        let sample = Dropped::Bytes { name: sample::NAME.to_owned(), read: Arc::new(|| Ok(sample::PICTURE.to_vec())) };
+        self.submit(move || Done::Found { hash, result: references::open(&sample, folder.as_deref()) });
+    }
+}

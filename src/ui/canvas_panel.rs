@@ -1,0 +1,203 @@
+//! The picture, or what is forming of it, and what can be done with it.
+
+use egui::{Align, Layout, RichText, Ui, UiBuilder, vec2};
+
+use super::notes_ui::notes_ui;
+use super::tokens::{self, palette};
+use super::widgets::{self, icon};
+use crate::app::{AppState, Command, ModelState, Place, Shown, differences, duration};
+use crate::gpu::canvas::{CanvasContent, View, canvas_ui};
+use crate::gpu::compare::{CompareMode, compare_ui, wipe_handle_ui};
+
+/// Below this width the tools share one menu.
+const NARROW: f32 = 660.0;
+
+/// How the canvas is looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    pub view: View,
+    pub compare: CompareMode,
+}
+
+impl Default for Look {
+    fn default() -> Self {
+        Self { view: View::default(), compare: CompareMode::Wipe(0.5) }
+    }
+}
+
+/// What the artist asked of the canvas itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CanvasWishes {
+    pub copy: bool,
+}
+
+pub fn canvas_panel(
+    ui: &mut Ui,
+    state: &AppState,
+    content: &CanvasContent,
+    look: &mut Look,
+    commands: &mut Vec<Command>,
+) -> CanvasWishes {
+    let wishes = toolbar(ui, state, look, commands);
+    let rect = ui.available_rect_before_wrap().intersect(ui.clip_rect());
+    let other = state
+        .comparison()
+        .and_then(|(other, _)| Some(CanvasContent::Picture { image: other.image.clone()?, id: other.id }));
+    let zoom = look.view.zoom;
+    match (content, other) {
+        (CanvasContent::Empty, _) => empty_state(ui, state, rect),
+        (_, Some(other)) => compare(ui, &other, content, look, rect),
+        (_, None) => {
+            canvas_ui(ui, rect, content, &mut look.view);
+        }
+    }
+    if zoom != look.view.zoom {
+        // The tools above have shown the old number.
+        ui.ctx().request_repaint();
+    }
+    notes_over(ui, state, rect, commands);
+    wishes
+}
+
+/// Messages lie over the picture, at its lower edge.
+fn notes_over(ui: &Ui, state: &AppState, rect: egui::Rect, commands: &mut Vec<Command>) {
+    if state.notes.at(Place::Picture).chain(state.notes.at(Place::Model)).next().is_none() {
+        return;
+    }
+    let inside = rect.shrink(tokens::SPACE_L);
+    let area = egui::Area::new(egui::Id::unique("notes over the picture")).pivot(egui::Align2::CENTER_BOTTOM);
+    area.fixed_pos(inside.center_bottom()).constrain_to(inside).show(ui.ctx(), |ui| {
+        ui.set_width(inside.width().clamp(80.0, 520.0));
+        notes_ui(ui, state, Place::Picture, commands);
+        notes_ui(ui, state, Place::Model, commands);
+    });
+}
+
+fn toolbar(ui: &mut Ui, state: &AppState, look: &mut Look, commands: &mut Vec<Command>) -> CanvasWishes {
+    let mut wishes = CanvasWishes::default();
+    egui::Frame::new().inner_margin(egui::Margin::symmetric(16, 8)).show(ui, |ui| {
+        ui.set_min_height(tokens::CONTROL_HEIGHT);
+        ui.horizontal(|ui| {
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                ui.spacing_mut().item_spacing.x = tokens::SPACE_S;
+                let is_narrow = ui.available_width() < NARROW;
+                if !is_narrow || state.comparison().is_none() {
+                    zoom(ui, &mut look.view);
+                }
+                if state.comparison().is_some() {
+                    comparison_buttons(ui, look, commands);
+                } else if let Some(id) = state.shown_entry().map(|entry| entry.id) {
+                    ui.add_space(tokens::SPACE_L);
+                    if is_narrow {
+                        ui.menu_button(("Picture", icon("▾")), |ui| wishes.copy = actions(ui, state, id, commands));
+                    } else {
+                        wishes.copy = actions(ui, state, id, commands);
+                    }
+                }
+                ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                    let caption = caption(state);
+                    ui.add(egui::Label::new(RichText::new(caption).weak()).truncate());
+                });
+            });
+        });
+    });
+    wishes
+}
+
+/// What can be done with a finished picture; true when it is to be copied.
+fn actions(ui: &mut Ui, state: &AppState, id: u64, commands: &mut Vec<Command>) -> bool {
+    if ui.button("Save as…").on_hover_text("Write a copy where you want it (Ctrl+S)").clicked() {
+        commands.push(Command::SaveAs(id));
+    }
+    compare_button(ui, state, id, commands);
+    let copy = ui.button("Copy").on_hover_text("Copy the picture (Ctrl+Shift+C)").clicked();
+    if ui.button("Use as reference").on_hover_text("Take the style of this picture next").clicked() {
+        commands.push(Command::UseAsReference(id));
+    }
+    let tip = "Bring back all that made this picture, with its seed (Ctrl+R)";
+    if ui.button("Restore settings").on_hover_text(tip).clicked() {
+        commands.push(Command::RestoreSettings(id));
+    }
+    copy
+}
+
+/// Starts a comparison with the picture made before.
+fn compare_button(ui: &mut Ui, state: &AppState, id: u64, commands: &mut Vec<Command>) {
+    let Some(other) = state.history.neighbour(id, -1).or_else(|| state.history.neighbour(id, 1)) else { return };
+    let tip = "Hold it against the picture before; right-click any other below to compare with that one";
+    if ui.button("Compare").on_hover_text(tip).clicked() {
+        commands.push(Command::Compare(other));
+    }
+}
+
+fn comparison_buttons(ui: &mut Ui, look: &mut Look, commands: &mut Vec<Command>) {
+    ui.add_space(tokens::SPACE_L);
+    if ui.button("Stop comparing").clicked() {
+        commands.push(Command::StopComparing);
+    }
+    if ui.button("Swap").on_hover_text("Change left and right (Alt+X)").clicked() {
+        commands.push(Command::SwapCompared);
+    }
+    let is_wipe = matches!(look.compare, CompareMode::Wipe(_));
+    if ui.selectable_label(look.compare == CompareMode::Difference, "Difference").clicked() {
+        look.compare = CompareMode::Difference;
+    }
+    if ui.selectable_label(look.compare == CompareMode::SideBySide, "Side by side").clicked() {
+        look.compare = CompareMode::SideBySide;
+    }
+    if ui.selectable_label(is_wipe, "Wipe").clicked() {
+        look.compare = CompareMode::Wipe(0.5);
+    }
+}
+
+fn compare(ui: &mut Ui, other: &CanvasContent, shown: &CanvasContent, look: &mut Look, rect: egui::Rect) {
+    compare_ui(ui, rect, other, shown, look.compare, &mut look.view);
+    if let CompareMode::Wipe(position) = &mut look.compare {
+        wipe_handle_ui(ui, rect, position);
+    }
+}
+
+fn zoom(ui: &mut Ui, view: &mut View) {
+    let one = ui.selectable_label(!view.fit && view.zoom == 1.0, "1:1");
+    if one.on_hover_text("Actual pixels (Ctrl+1)").clicked() {
+        *view = View { zoom: 1.0, pan: [0.0; 2], fit: false };
+    }
+    if ui.selectable_label(view.fit, "Fit").on_hover_text("Show the whole picture (Ctrl+0)").clicked() {
+        view.fit = true;
+    }
+    ui.label(RichText::new(format!("{:.0} %", view.zoom * 100.0)).small().weak());
+}
+
+fn caption(state: &AppState) -> String {
+    if let Some((other, shown)) = state.comparison() {
+        let found = differences(&other.recipe, &shown.recipe);
+        return if found.is_empty() { "The same settings".to_owned() } else { found.join(" · ") };
+    }
+    if let Some(entry) = state.shown_entry() {
+        let (width, height) = entry.size();
+        return format!("{} · {width} × {height} · {}", entry.title(), duration(entry.seconds));
+    }
+    match (state.shown, state.jobs.front()) {
+        (Shown::Live, Some(job)) => format!("Forming, seed {}", job.seed),
+        _ => String::new(),
+    }
+}
+
+fn empty_state(ui: &mut Ui, state: &AppState, rect: egui::Rect) {
+    let (title, text) = match (&state.model, state.jobs.front(), state.shown) {
+        (ModelState::Failed(_), ..) => ("The model did not open", "Choose another at the top left"),
+        (_, Some(_), Shown::Live) => ("Getting ready", "The picture appears here while it forms"),
+        (_, _, Shown::Entry(_)) => ("Opening the picture", ""),
+        _ if state.recipe.references.is_empty() => {
+            ("Drop a picture whose style you like", "Then type what to paint and press Generate")
+        }
+        _ => ("Press Generate to paint", "Your words, in the style of the reference. Ctrl+Enter does the same"),
+    };
+    let place = egui::Rect::from_center_size(rect.center(), vec2(rect.width().min(420.0), 80.0));
+    ui.scope_builder(UiBuilder::new().max_rect(place).layout(Layout::top_down(Align::Center)), |ui| {
+        ui.label(RichText::new(title).size(tokens::TEXT_HEADING + 3.0).color(palette(ui).text));
+        if !text.is_empty() {
+            widgets::hint(ui, text);
+        }
+    });
+}

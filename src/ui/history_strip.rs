@@ -1,0 +1,110 @@
+//! The pictures made so far, newest first.
+
+use egui::{CornerRadius, Image, RichText, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo, vec2};
+
+use super::textures::Textures;
+use super::tokens::{self, palette};
+use super::widgets;
+use crate::app::{AppState, Command, HistoryEntry, Shown};
+
+pub fn history_strip(ui: &mut Ui, state: &AppState, textures: &mut Textures, commands: &mut Vec<Command>) {
+    if state.history.entries().is_empty() && state.jobs.is_empty() {
+        ui.centered_and_justified(|ui| {
+            ui.label(RichText::new("Your pictures gather here. Each is kept, and can bring its settings back").weak());
+        });
+        return;
+    }
+    ScrollArea::horizontal().auto_shrink([false, false]).show(ui, |ui| {
+        ui.horizontal_centered(|ui| {
+            if !state.jobs.is_empty() {
+                forming(ui, state, commands);
+            }
+            for entry in state.history.entries().iter().rev() {
+                thumbnail(ui, state, entry, textures, commands);
+            }
+        });
+    });
+}
+
+fn forming(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) {
+    let is_shown = state.shown == Shown::Live;
+    let (rect, response) = ui.allocate_exact_size(vec2(tokens::THUMBNAIL, tokens::THUMBNAIL), Sense::click());
+    let colours = palette(ui);
+    let radius = CornerRadius::same(tokens::RADIUS);
+    ui.painter().rect_filled(rect, radius, colours.field);
+    let done = state.jobs.front().and_then(|job| job.progress()).unwrap_or(0.0);
+    let filled = egui::Rect::from_min_max(egui::pos2(rect.min.x, rect.max.y - rect.height() * done), rect.max);
+    ui.painter().rect_filled(filled, radius, colours.accent_faint);
+    let font = egui::FontId::proportional(tokens::TEXT_SMALL);
+    let text = match state.jobs.len() {
+        1 => "forming".to_owned(),
+        count => format!("{count} to come"),
+    };
+    ui.painter().text(rect.center(), egui::Align2::CENTER_CENTER, text, font, colours.text);
+    outline(ui, rect, is_shown, response.hovered() || response.has_focus());
+    response.widget_info(|| WidgetInfo::selected(egui::Role::Button, true, is_shown, "Picture that is forming"));
+    if response.on_hover_text("Watch the picture form").clicked() {
+        commands.push(Command::ShowLive);
+    }
+}
+
+fn thumbnail(
+    ui: &mut Ui,
+    state: &AppState,
+    entry: &HistoryEntry,
+    textures: &mut Textures,
+    commands: &mut Vec<Command>,
+) {
+    let is_shown = state.shown == Shown::Entry(entry.id);
+    let (rect, response) = ui.allocate_exact_size(vec2(tokens::THUMBNAIL, tokens::THUMBNAIL), Sense::click());
+    let title = entry.title();
+    response.widget_info(|| WidgetInfo::selected(egui::Role::Button, true, is_shown, format!("Picture: {title}")));
+    if ui.is_rect_visible(rect) {
+        let radius = CornerRadius::same(tokens::RADIUS);
+        ui.painter().rect_filled(rect, radius, palette(ui).field);
+        if let Some(small) = &entry.thumbnail {
+            let texture = textures.get(ui.ctx(), &format!("history {}", entry.id), small);
+            let size = texture.size_vec2();
+            let scale = rect.width() / size.max_elem().max(1.0);
+            let place = egui::Rect::from_center_size(rect.center(), size * scale);
+            Image::new(&texture).corner_radius(radius).paint_at(ui, place);
+        }
+        outline(ui, rect, is_shown, response.hovered() || response.has_focus());
+    }
+    if response.clicked() {
+        commands.push(Command::Show(entry.id));
+    }
+    response.context_menu(|ui| {
+        ui.set_min_width(190.0);
+        widgets::hint(ui, &title);
+        if !is_shown && state.shown_entry().is_some() && ui.button("Compare with the shown picture").clicked() {
+            commands.push(Command::Compare(entry.id));
+            ui.close();
+        }
+        for (name, command) in [
+            ("Restore settings", Command::RestoreSettings(entry.id)),
+            ("Use as reference", Command::UseAsReference(entry.id)),
+            ("Save as…", Command::SaveAs(entry.id)),
+            ("Remove from history", Command::RemoveFromHistory(entry.id)),
+        ] {
+            if ui.button(name).clicked() {
+                commands.push(command);
+                ui.close();
+            }
+        }
+    });
+    if response.has_focus() && ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, egui::Key::Delete)) {
+        commands.push(Command::RemoveFromHistory(entry.id));
+    }
+    response.on_hover_text(format!("{title}. Right-click for more"));
+}
+
+fn outline(ui: &Ui, rect: egui::Rect, is_shown: bool, is_near: bool) {
+    let colours = palette(ui);
+    let stroke = match (is_shown, is_near) {
+        (true, _) => Stroke::new(2.0, colours.accent),
+        (false, true) => Stroke::new(1.0, colours.line_strong),
+        (false, false) => return,
+    };
+    ui.painter().rect_stroke(rect, CornerRadius::same(tokens::RADIUS), stroke, StrokeKind::Inside);
+}

@@ -1,0 +1,145 @@
+//! The pictures whose style is taken: the place to drop them, and one card for each.
+
+use egui::{
+    Align, Button, CornerRadius, Frame, Image, Layout, Margin, Rect, RichText, Sense, Stroke, Ui, WidgetInfo, pos2,
+    vec2,
+};
+
+use super::textures::Textures;
+use super::tokens::{self, palette};
+use super::widgets::{self, sign_button};
+use super::{notes_ui::notes_ui, words};
+use crate::app::{AppState, Command, Place};
+use crate::recipe::Crop;
+
+const CARD_THUMBNAIL: f32 = 64.0;
+
+pub fn references_panel(ui: &mut Ui, state: &AppState, textures: &mut Textures, commands: &mut Vec<Command>) {
+    ui.horizontal(|ui| {
+        widgets::heading(ui, "References");
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let open = ui.button("Open…").on_hover_text("Choose pictures whose style is to be taken (Ctrl+O)");
+            if open.clicked() {
+                commands.push(Command::OpenReferences);
+            }
+        });
+    });
+    drop_zone(ui, state);
+    notes_ui(ui, state, Place::References, commands);
+    for index in 0..state.recipe.references.len() {
+        card(ui, state, index, textures, commands);
+    }
+}
+
+fn drop_zone(ui: &mut Ui, state: &AppState) {
+    let hovered = ui.input(|input| input.raw.hovered_files.len());
+    let is_empty = state.recipe.references.is_empty();
+    if !is_empty && hovered == 0 && state.opening == 0 {
+        return;
+    }
+    let colours = palette(ui);
+    let (line, fill) = match hovered > 0 {
+        true => (Stroke::new(2.0, colours.accent), colours.accent_faint),
+        false => (Stroke::new(1.0, colours.line_strong), colours.field),
+    };
+    let frame = Frame::new().fill(fill).stroke(line).corner_radius(CornerRadius::same(tokens::RADIUS));
+    frame.inner_margin(Margin::symmetric(12, if is_empty { 22 } else { 12 })).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        ui.vertical_centered(|ui| match (hovered, state.opening) {
+            (0, 0) => {
+                ui.label(RichText::new("Drop a picture here").strong());
+                widgets::hint(ui, "Its style goes into your picture. Or press Open…");
+            }
+            (0, _) => {
+                ui.label("Opening…");
+            }
+            (1, _) => {
+                ui.label(RichText::new("Let go to take its style").strong());
+            }
+            (count, _) => {
+                ui.label(RichText::new(format!("Let go to add {count} references")).strong());
+            }
+        });
+    });
+}
+
+fn card(ui: &mut Ui, state: &AppState, index: usize, textures: &mut Textures, commands: &mut Vec<Command>) {
+    let Some(reference) = state.recipe.references.get(index) else { return };
+    let count = state.recipe.references.len();
+    let is_selected = state.selected_reference() == Some(index);
+    let colours = palette(ui);
+    let stroke =
+        if is_selected && count > 1 { Stroke::new(1.5, colours.accent) } else { Stroke::new(1.0, colours.line) };
+    let frame = Frame::new().fill(colours.raised).stroke(stroke).corner_radius(CornerRadius::same(tokens::RADIUS));
+    frame.inner_margin(Margin::same(8)).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        ui.horizontal(|ui| {
+            let name = format!("Reference {}: {}", index + 1, reference.name);
+            let (rect, response) = ui.allocate_exact_size(vec2(CARD_THUMBNAIL, CARD_THUMBNAIL), Sense::click());
+            response.widget_info(|| WidgetInfo::selected(egui::Role::Button, true, is_selected, &name));
+            let radius = CornerRadius::same(tokens::RADIUS - 2);
+            match state.picture(reference) {
+                Some(opened) => {
+                    let texture = textures.get(ui.ctx(), &reference.hash, &opened.thumbnail);
+                    let (uv, place) = seen(reference.crop, texture.size_vec2(), rect);
+                    ui.painter().rect_filled(rect, radius, colours.paper);
+                    Image::new(&texture).uv(uv).corner_radius(radius).paint_at(ui, place);
+                }
+                None => {
+                    ui.painter().rect_filled(rect, radius, colours.field);
+                    let font = egui::FontId::proportional(tokens::TEXT_HEADING);
+                    ui.painter().text(rect.center(), egui::Align2::CENTER_CENTER, "?", font, colours.text_weak);
+                }
+            }
+            let response = response.on_hover_text(match count {
+                1 => reference.name.clone(),
+                _ => format!("{}. Click to edit how it is used", reference.name),
+            });
+            if response.clicked() {
+                commands.push(Command::SelectReference(index));
+            }
+            ui.vertical(|ui| {
+                ui.spacing_mut().item_spacing.y = tokens::SPACE_S;
+                ui.add(egui::Label::new(RichText::new(&reference.name).strong()).truncate());
+                let missing = state.picture(reference).is_none();
+                let taken = if missing { "Not open" } else { words::mode(&reference.role) };
+                widgets::hint(ui, taken);
+                ui.horizontal(|ui| {
+                    ui.spacing_mut().item_spacing.x = tokens::SPACE_S;
+                    ui.spacing_mut().button_padding.y = 2.0;
+                    ui.spacing_mut().interact_size.y = 22.0;
+                    let remove = ui.add(Button::new(RichText::new("Remove").small()));
+                    let remove_name = format!("Remove reference {}", index + 1);
+                    remove.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, &remove_name));
+                    if remove.on_hover_text("Take this reference out; undo brings it back").clicked() {
+                        commands.push(Command::RemoveReference(index));
+                    }
+                    if count > 1 {
+                        move_button(ui, index, -1, index > 0, commands);
+                        move_button(ui, index, 1, index + 1 < count, commands);
+                    }
+                });
+            });
+        });
+    });
+}
+
+fn move_button(ui: &mut Ui, index: usize, step: i8, is_possible: bool, commands: &mut Vec<Command>) {
+    ui.add_enabled_ui(is_possible, |ui| {
+        let (sign, way) = if step < 0 { ("↑", "up") } else { ("↓", "down") };
+        if sign_button(ui, sign, &format!("Move reference {} {way}", index + 1)).clicked() {
+            commands.push(Command::MoveReference(index, step));
+        }
+    });
+}
+
+/// What the model sees of a picture, as it lies in the square `rect`: which part, and where.
+fn seen(crop: Crop, size: egui::Vec2, rect: Rect) -> (Rect, Rect) {
+    let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+    let size = size.max(vec2(1.0, 1.0));
+    match crop {
+        Crop::Fill => (Rect::from_center_size(pos2(0.5, 0.5), vec2(size.min_elem(), size.min_elem()) / size), rect),
+        Crop::Fit => (whole, Rect::from_center_size(rect.center(), size * (rect.width() / size.max_elem()))),
+        Crop::Stretch | Crop::Rect { .. } => (whole, rect),
+    }
+}

@@ -1,0 +1,108 @@
+//! How the selected reference enters the picture: what is taken, how strongly, and what is subtracted.
+
+use egui::{ComboBox, TextEdit, Ui};
+
+use super::tokens;
+use super::widgets::{self, SliderRow};
+use super::words;
+use crate::app::AppState;
+use crate::recipe::{Reference, Role, Subtraction};
+
+/// What sliders reach; the field beside takes all that a recipe may hold.
+pub const REACH: std::ops::RangeInclusive<f64> = 0.0..=1.5;
+pub const LIMITS: std::ops::RangeInclusive<f64> = -1.0..=5.0;
+
+pub fn style_panel(ui: &mut Ui, state: &mut AppState) {
+    widgets::heading(ui, "How the style is taken");
+    let count = state.recipe.references.len();
+    let index = state.selected_reference();
+    let Some(reference) = index.and_then(|index| state.recipe.references.get_mut(index)) else {
+        widgets::hint(ui, "Add a reference first: its style and layout are set here");
+        return;
+    };
+    if count > 1 {
+        widgets::hint(ui, format!("For {}. Click another reference to set that one", reference.name));
+    }
+    mode(ui, reference);
+    let (uses_style, uses_layout) = match reference.role {
+        Role::Style | Role::Everything => (true, false),
+        Role::Layout => (false, true),
+        Role::StyleLayout | Role::Precise => (true, true),
+        Role::Off | Role::Custom(_) => (false, false),
+    };
+    if matches!(reference.role, Role::Custom(_)) {
+        widgets::hint(ui, "Each block has a strength of its own, under Advanced");
+    }
+    ui.add_enabled_ui(uses_style, |ui| {
+        let row = strength("Style strength", "How strongly the reference's style enters");
+        row.show(ui, &mut reference.strength);
+    });
+    ui.add_enabled_ui(uses_layout, |ui| {
+        let row = strength("Layout strength", "How strongly the reference's arrangement enters");
+        row.show(ui, &mut reference.layout_strength);
+    });
+    ui.add_enabled_ui(reference.role != Role::Off, |ui| {
+        subtraction(ui, reference);
+        crop(ui, reference);
+    });
+}
+
+fn strength<'a>(label: &'a str, tip: &'a str) -> SliderRow<'a> {
+    SliderRow { label, tip, range: REACH, limits: LIMITS, default: 1.0, decimals: 2 }
+}
+
+fn mode(ui: &mut Ui, reference: &mut Reference) {
+    let label = widgets::hint(ui, "What to take");
+    let combo = ComboBox::from_id_salt("mode").width(ui.available_width()).selected_text(words::mode(&reference.role));
+    let combo = combo.show_ui(ui, |ui| {
+        for (role, name, tip) in words::MODES {
+            ui.selectable_value(&mut reference.role, role, name).on_hover_text(tip);
+        }
+    });
+    let tip = words::MODES.iter().find(|(role, ..)| *role == reference.role).map_or("", |(_, _, tip)| *tip);
+    let response = combo.response.labelled_by(label.id);
+    if !tip.is_empty() {
+        response.on_hover_text(tip);
+    }
+}
+
+/// A square picture is the same in every crop.
+fn crop(ui: &mut Ui, reference: &mut Reference) {
+    ui.add_space(tokens::SPACE_S);
+    let label = widgets::hint(ui, "What is looked at");
+    let combo = ComboBox::from_id_salt("crop").width(ui.available_width()).selected_text(words::crop(&reference.crop));
+    let combo = combo.show_ui(ui, |ui| {
+        for (crop, name, tip) in words::CROPS {
+            ui.selectable_value(&mut reference.crop, crop, name).on_hover_text(tip);
+        }
+    });
+    combo
+        .response
+        .labelled_by(label.id)
+        .on_hover_text("The part of the reference that the model sees, always a square");
+}
+
+fn subtraction(ui: &mut Ui, reference: &mut Reference) {
+    ui.add_space(tokens::SPACE_S);
+    let label = widgets::hint(ui, "What to subtract");
+    let mut subtract = reference.subtract.clone().unwrap_or_default();
+    let field = TextEdit::singleline(&mut subtract.words).hint_text("What the reference shows, such as: a house");
+    let field = field.char_limit(1000).desired_width(f32::INFINITY).margin(egui::Margin::symmetric(10, 7));
+    ui.add(field.id_salt("subtract"))
+        .labelled_by(label.id)
+        .on_hover_text("Words for what the reference shows, so that only its style is left");
+    let has_words = !subtract.words.trim().is_empty();
+    ui.add_enabled_ui(has_words, |ui| {
+        let row = SliderRow {
+            label: "Subtraction strength",
+            tip: "How much of those words is taken out",
+            range: 0.0..=1.0,
+            limits: LIMITS,
+            default: Subtraction::default().strength,
+            decimals: 2,
+        };
+        row.show(ui, &mut subtract.strength);
+    });
+    let is_untouched = subtract == Subtraction::default();
+    reference.subtract = (!is_untouched).then_some(subtract);
+}

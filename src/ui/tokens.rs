@@ -1,0 +1,115 @@
+//! Design tokens: every colour, distance and text size of the window. Nothing else in `ui` names a raw colour.
+//!
+//! The greys have no tint, because pictures are judged beside them.
+
+use egui::{Color32, Margin};
+
+/// The unit of the grid; distances are multiples of it.
+pub const UNIT: f32 = 4.0;
+pub const SPACE_S: f32 = UNIT;
+pub const SPACE_M: f32 = 2.0 * UNIT;
+pub const SPACE_L: f32 = 4.0 * UNIT;
+/// Between two groups of a panel.
+pub const SPACE_GROUP: f32 = 5.0 * UNIT;
+
+pub const RADIUS: u8 = 6;
+pub const RADIUS_LARGE: u8 = 10;
+
+pub const PANEL_WIDTH: f32 = 332.0;
+pub const TOP_HEIGHT: f32 = 56.0;
+pub const STRIP_HEIGHT: f32 = 124.0;
+pub const THUMBNAIL: f32 = 88.0;
+/// Height of buttons and fields.
+pub const CONTROL_HEIGHT: f32 = 30.0;
+
+pub const TEXT: f32 = 14.0;
+pub const TEXT_SMALL: f32 = 12.0;
+pub const TEXT_HEADING: f32 = 17.0;
+
+pub fn panel_margin() -> Margin {
+    Margin::same(16)
+}
+
+/// The colours of one theme.
+#[derive(Debug, Clone, Copy)]
+pub struct Palette {
+    /// Behind the picture.
+    pub ground: Color32,
+    pub panel: Color32,
+    /// Cards and popups.
+    pub raised: Color32,
+    /// Text fields and the rails of sliders.
+    pub field: Color32,
+    pub control: Color32,
+    pub control_hovered: Color32,
+    pub control_pressed: Color32,
+    pub line: Color32,
+    pub line_strong: Color32,
+    pub text: Color32,
+    pub text_weak: Color32,
+    pub accent: Color32,
+    pub accent_hovered: Color32,
+    pub accent_pressed: Color32,
+    /// On the accent.
+    pub accent_text: Color32,
+    pub accent_faint: Color32,
+    pub error: Color32,
+    pub error_ground: Color32,
+    pub info_ground: Color32,
+    /// What a reference lies on where it does not fill its square: CLIP sees white.
+    pub paper: Color32,
+    pub shadow: Color32,
+}
+
+pub const DARK: Palette = Palette {
+    ground: Color32::from_gray(22),
+    panel: Color32::from_gray(32),
+    raised: Color32::from_gray(42),
+    field: Color32::from_gray(21),
+    control: Color32::from_gray(54),
+    control_hovered: Color32::from_gray(66),
+    control_pressed: Color32::from_gray(78),
+    line: Color32::from_gray(50),
+    line_strong: Color32::from_gray(84),
+    text: Color32::from_gray(228),
+    text_weak: Color32::from_gray(158),
+    accent: Color32::from_rgb(240, 168, 84),
+    accent_hovered: Color32::from_rgb(250, 184, 106),
+    accent_pressed: Color32::from_rgb(222, 148, 62),
+    accent_text: Color32::from_rgb(36, 22, 6),
+    accent_faint: Color32::from_rgb(84, 62, 36),
+    error: Color32::from_rgb(255, 138, 122),
+    error_ground: Color32::from_rgb(66, 34, 30),
+    info_ground: Color32::from_gray(48),
+    paper: Color32::WHITE,
+    shadow: Color32::from_black_alpha(110),
+};
+
+pub const LIGHT: Palette = Palette {
+    ground: Color32::from_gray(214),
+    panel: Color32::from_gray(244),
+    raised: Color32::from_gray(253),
+    field: Color32::from_gray(255),
+    control: Color32::from_gray(228),
+    control_hovered: Color32::from_gray(218),
+    control_pressed: Color32::from_gray(206),
+    line: Color32::from_gray(218),
+    line_strong: Color32::from_gray(150),
+    text: Color32::from_gray(32),
+    text_weak: Color32::from_gray(96),
+    accent: Color32::from_rgb(168, 84, 12),
+    accent_hovered: Color32::from_rgb(186, 98, 22),
+    accent_pressed: Color32::from_rgb(144, 70, 6),
+    accent_text: Color32::from_gray(255),
+    accent_faint: Color32::from_rgb(246, 218, 184),
+    error: Color32::from_rgb(170, 34, 20),
+    error_ground: Color32::from_rgb(252, 226, 220),
+    info_ground: Color32::from_gray(252),
+    paper: Color32::WHITE,
+    shadow: Color32::from_black_alpha(50),
+};
+
+/// The palette of the theme that `ui` is painted in.
+pub fn palette(ui: &egui::Ui) -> &'static Palette {
+    if ui.visuals().dark_mode { &DARK } else { &LIGHT }
+}

@@ -1,0 +1,124 @@
+//! Model, device, progress, and the buttons that start and stop.
+
+use egui::{Align, Layout, ProgressBar, RichText, Ui, vec2};
+
+use super::tokens::{self, palette};
+use super::widgets::{accent_button, icon, sign_button};
+use crate::app::{AppState, Choice, Command, ModelState, Place, Theme, duration};
+use crate::engine::ModelPaths;
+
+/// True when the help sheet is asked for.
+pub fn top_bar(ui: &mut Ui, state: &mut AppState, commands: &mut Vec<Command>) -> bool {
+    let mut help = false;
+    ui.horizontal_centered(|ui| {
+        model_menu(ui, state, commands);
+        ui.label(RichText::new(state.device.as_deref().unwrap_or("")).small().weak());
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            help = menu(ui, state, commands);
+            buttons(ui, state, commands);
+            ui.add_space(tokens::SPACE_M);
+            progress(ui, state);
+        });
+    });
+    help
+}
+
+fn model_menu(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) {
+    let name = match &state.model {
+        ModelState::Opening => "Opening the model…",
+        ModelState::Ready(info) => info.name.as_str(),
+        ModelState::Failed(_) => "No model",
+    };
+    let menu = ui.menu_button((name, icon("▾")), |ui| {
+        ui.set_min_width(240.0);
+        if ui.button("Built-in model").on_hover_text("Small and fast, for trying things out").clicked() {
+            commands.push(Command::UseModel(ModelPaths::default()));
+        }
+        if ui.button("Open a model's folder…").on_hover_text("An SDXL model in diffusers' layout").clicked() {
+            commands.push(Command::Choose(Choice::ModelFolder));
+        }
+        if ui.button("Choose an IP-Adapter…").on_hover_text("The weights that let references in").clicked() {
+            commands.push(Command::Choose(Choice::Adapter));
+        }
+        if ui.button("Choose an image encoder…").on_hover_text("The CLIP folder that the adapter needs").clicked() {
+            commands.push(Command::Choose(Choice::ImageEncoder));
+        }
+    });
+    menu.response.on_hover_text("The model that paints");
+    if state.notes.at(Place::Model).next().is_some() {
+        ui.label(RichText::new("did not open, see the picture").small().color(palette(ui).error));
+    }
+}
+
+/// True when the help sheet is asked for.
+fn menu(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) -> bool {
+    let mut help = sign_button(ui, "?", "Keyboard shortcuts").clicked();
+    let menu = ui.menu_button(icon("≡"), |ui| {
+        ui.set_min_width(200.0);
+        for (theme, name) in [(Theme::System, "Theme of the system"), (Theme::Light, "Light"), (Theme::Dark, "Dark")] {
+            if ui.selectable_label(state.settings.theme == theme, name).clicked() {
+                commands.push(Command::SetTheme(theme));
+            }
+        }
+        ui.separator();
+        if ui.button("Open the pictures folder").clicked() {
+            commands.push(Command::OpenPicturesFolder);
+        }
+        help |= ui.button("Keyboard shortcuts").clicked();
+    });
+    menu.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Menu"));
+    let redo = ui.add_enabled_ui(state.can_redo(), |ui| sign_button(ui, "↪", "Redo")).inner;
+    let undo = ui.add_enabled_ui(state.can_undo(), |ui| sign_button(ui, "↩", "Undo")).inner;
+    if undo.clicked() {
+        commands.push(Command::Undo);
+    }
+    if redo.clicked() {
+        commands.push(Command::Redo);
+    }
+    help
+}
+
+fn buttons(ui: &mut Ui, state: &mut AppState, commands: &mut Vec<Command>) {
+    ui.add_space(tokens::SPACE_M);
+    let tip = match state.estimate_secs() {
+        Some(secs) => format!("Paint it (Ctrl+Enter). It takes about {}", duration(secs)),
+        None => "Paint it (Ctrl+Enter)".to_owned(),
+    };
+    if accent_button(ui, "Generate", vec2(112.0, 36.0)).on_hover_text(tip).clicked() {
+        commands.push(Command::Generate);
+    }
+    let mut count = state.settings.count;
+    let field = egui::DragValue::new(&mut count).range(1..=16).speed(0.05).prefix("× ");
+    let field = ui.add_sized(vec2(52.0, 36.0), field);
+    field.widget_info(|| egui::WidgetInfo::labeled(egui::Role::SpinButton, true, "Number of pictures"));
+    field.on_hover_text("How many pictures to paint, with seeds that follow each other");
+    state.settings.count = count;
+    if !state.jobs.is_empty() {
+        let cancel = egui::Button::new("Cancel").min_size(vec2(84.0, 36.0));
+        if ui.add(cancel).on_hover_text("Stop everything that runs or waits (Esc)").clicked() {
+            commands.push(Command::Cancel);
+        }
+    }
+}
+
+fn progress(ui: &mut Ui, state: &AppState) {
+    let Some(job) = state.jobs.front() else { return };
+    let waiting = state.jobs.len() - 1;
+    let mut words = job.words();
+    if waiting > 0 {
+        words.push_str(&format!(" · {waiting} waiting"));
+    }
+    let width = ui.available_width().clamp(0.0, 300.0);
+    if width < 120.0 {
+        return;
+    }
+    let colours = palette(ui);
+    ui.allocate_ui_with_layout(vec2(width, 36.0), Layout::top_down(Align::Min), |ui| {
+        ui.spacing_mut().item_spacing.y = tokens::SPACE_S;
+        ui.add_space(2.0);
+        ui.label(RichText::new(words).small());
+        let bar = ProgressBar::new(job.progress().unwrap_or(0.0)).desired_height(6.0).fill(colours.accent);
+        let bar = ui.add(bar.corner_radius(3).desired_width(width));
+        bar.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, "Progress"));
+    });
+}

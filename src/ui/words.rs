@@ -1,0 +1,76 @@
+//! Names of the recipe's parts in plain words.
+
+use crate::recipe::{Crop, ModelBlocks, Role, SchedulerName};
+
+/// A mode, what it is called, and what it does in one sentence.
+pub const MODES: [(Role, &str, &str); 6] = [
+    (Role::Style, "Style", "Colours, strokes and material of the reference; nothing of what it shows"),
+    (Role::StyleLayout, "Style and layout", "The style, and roughly where things are in the reference"),
+    (Role::Layout, "Layout", "Roughly where things are in the reference; nothing of its style"),
+    (Role::Precise, "Style, layout pushed away", "The style, and an arrangement unlike that of the reference"),
+    (Role::Everything, "Everything", "Style, layout and subject together, as a plain IP-Adapter does"),
+    (Role::Off, "Off", "The reference is set aside"),
+];
+
+/// What CLIP sees of a reference, what it is called, and what it does in one sentence.
+pub const CROPS: [(Crop, &str, &str); 3] = [
+    (Crop::Fill, "Its middle square", "The longer sides are cut off"),
+    (Crop::Fit, "The whole picture, on white", "Nothing is cut off; white fills the rest of the square"),
+    (Crop::Stretch, "The whole picture, squeezed", "Nothing is cut off; shapes are squeezed into a square"),
+];
+
+pub fn crop(crop: &Crop) -> &'static str {
+    CROPS.iter().find(|(known, ..)| known == crop).map_or("A part of it", |(_, words, _)| words)
+}
+
+pub fn mode(role: &Role) -> &'static str {
+    MODES.iter().find(|(known, ..)| known == role).map_or("Custom blocks", |(_, words, _)| words)
+}
+
+pub fn sampler(name: SchedulerName) -> &'static str {
+    match name {
+        SchedulerName::Euler => "Euler",
+        SchedulerName::EulerTrailing => "Euler, trailing",
+        SchedulerName::EulerAncestral => "Euler ancestral",
+        SchedulerName::Ddim => "DDIM",
+        SchedulerName::Dpmpp2m => "DPM++ 2M",
+        SchedulerName::Dpmpp2mKarras => "DPM++ 2M Karras",
+        SchedulerName::Lcm => "LCM",
+    }
+}
+
+/// A block in plain words: what it mostly decides where that is known, else which stage of the painting it is.
+pub fn block(blocks: &ModelBlocks, name: &str) -> String {
+    if blocks.style.as_deref() == Some(name) {
+        return "Style".to_owned();
+    }
+    if blocks.layout.as_deref() == Some(name) {
+        return "Layout".to_owned();
+    }
+    let mut parts = name.split('.');
+    let stage = parts.next().unwrap_or_default();
+    let numbers: Vec<u32> = parts.filter_map(|part| part.parse().ok()).collect();
+    match (stage, numbers.as_slice()) {
+        ("down_blocks", [level, part]) => format!("Sketching {}.{}", level + 1, part + 1),
+        ("up_blocks", [level, part]) => format!("Painting {}.{}", level + 1, part + 1),
+        ("mid_block", _) => "Middle".to_owned(),
+        _ => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_have_plain_names() {
+        let names = [
+            "down_blocks.2.attentions.1",
+            "mid_block.attentions.0",
+            "up_blocks.0.attentions.1",
+            "up_blocks.1.attentions.2",
+        ];
+        let blocks = ModelBlocks::new(names.map(str::to_owned).to_vec(), None, None);
+        assert_eq!(names.map(|name| block(&blocks, name)), ["Layout", "Middle", "Style", "Painting 2.3"]);
+    }
+}

@@ -1,0 +1,125 @@
+//! A window without a screen, on the fake engine, and the hands that use it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code)]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use egui::accesskit::Role;
+use egui::{Key, Modifiers};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable as _;
+use image::{Rgb, RgbImage};
+use instantstyle::app::{NoteKind, Place, Session, Setup};
+use instantstyle::engine::{Compute, Engine, EngineError, FakeEngine, JobHandle, JobSpec};
+use instantstyle::ui::StudioApp;
+
+pub type Window = Harness<'static, StudioApp>;
+
+pub struct Shared(pub Arc<FakeEngine>);
+
+impl Engine for Shared {
+    fn submit(&self, spec: JobSpec) -> Result<JobHandle, EngineError> {
+        self.0.submit(spec)
+    }
+}
+
+/// A window on `home`, with the model described and the references open.
+pub fn open(home: &Path) -> (Window, Arc<FakeEngine>) {
+    open_with(home, Vec::new())
+}
+
+pub fn open_with(home: &Path, pictures: Vec<PathBuf>) -> (Window, Arc<FakeEngine>) {
+    let fake = Arc::new(FakeEngine::start(None).unwrap());
+    let engine = Box::new(Shared(fake.clone()));
+    let (session, session_notice) = Session::load(home);
+    let setup = Setup {
+        engine,
+        waker: Arc::new(|| {}),
+        home: Some(home.to_owned()),
+        session,
+        session_notice,
+        pictures,
+        compute: Compute::default(),
+    };
+    let mut window = Harness::builder()
+        .with_size([1280.0, 1400.0])
+        .with_max_steps(60)
+        .build_eframe(move |cc| StudioApp::new(cc, setup).unwrap());
+    wait(&mut window, "the model and the references to open", |app| {
+        let state = &app.state;
+        state.model_info().is_some() && state.recipe.references.iter().all(|r| state.picture(r).is_some())
+    });
+    (window, fake)
+}
+
+/// Steps until `done`, for at most ten seconds.
+pub fn wait(window: &mut Window, what: &str, done: impl Fn(&StudioApp) -> bool) {
+    let began = Instant::now();
+    window.step();
+    while !done(window.state()) {
+        assert!(began.elapsed() < Duration::from_secs(10), "waited too long for {what}");
+        std::thread::sleep(Duration::from_millis(4));
+        window.step();
+    }
+    window.step();
+}
+
+pub fn settle(window: &mut Window) {
+    window.run_steps(8);
+}
+
+pub fn click(window: &mut Window, name: &str) {
+    window.get_by_role_and_label(Role::Button, name).click();
+    window.run_steps(3);
+}
+
+pub fn press(window: &mut Window, modifiers: Modifiers, key: Key) {
+    window.key_press_modifiers(modifiers, key);
+    window.run_steps(3);
+}
+
+pub fn history(window: &Window) -> usize {
+    window.state().state.history.entries().len()
+}
+
+pub fn kept(app: &StudioApp) -> bool {
+    let entries = app.state.history.entries();
+    !entries.is_empty() && entries.iter().all(|entry| entry.file.is_some() && entry.thumbnail.is_some())
+}
+
+pub fn generate(window: &mut Window, pictures: usize) {
+    click(window, "Generate");
+    wait(window, "the pictures", |app| app.state.history.entries().len() == pictures && kept(app));
+}
+
+pub fn picture_file(folder: &Path, name: &str, colour: [u8; 3]) -> PathBuf {
+    let path = folder.join(name);
+    RgbImage::from_pixel(40, 30, Rgb(colour)).save(&path).unwrap();
+    path
+}
+
+#[derive(Debug)]
+struct Drop(PathBuf, Option<Vec<u8>>);
+
+impl egui::DroppedFile for Drop {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        self.1.clone().ok_or_else(|| "it went away".to_owned())
+    }
+}
+
+pub fn drop_file(window: &mut Window, path: &Path, bytes: Option<Vec<u8>>) {
+    window.input_mut().dropped_files.push(Arc::new(Drop(path.to_owned(), bytes)));
+    window.step();
+    window.input_mut().dropped_files.clear();
+    wait(window, "the dropped file", |app| app.state.opening == 0);
+}
+
+pub fn errors(window: &Window, place: Place) -> Vec<String> {
+    let notes = window.state().state.notes.at(place);
+    notes.filter(|note| note.kind == NoteKind::Error).map(|note| note.text.clone()).collect()
+}

@@ -1,0 +1,168 @@
+//! What the window remembers: history, comparison, and what is there again after a restart.
+#![cfg(feature = "ui")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "common/window.rs"]
+mod window;
+
+use egui::accesskit::Role;
+use egui::{Key, Modifiers};
+use egui_kittest::kittest::Queryable as _;
+use instantstyle::app::{Place, Session, Setup, Shown};
+use instantstyle::engine::Compute;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use window::{
+    Shared, Window, click, drop_file, errors, generate, history, kept, open, open_with, picture_file, press, wait,
+};
+
+#[test]
+fn everything_is_there_again_after_a_restart() {
+    let home = tempfile::tempdir().unwrap();
+    let files = tempfile::tempdir().unwrap();
+    let (mut window, _fake) = open(home.path());
+    drop_file(&mut window, &picture_file(files.path(), "paint.png", [200, 30, 40]), None);
+    window.get_by_role_and_label(Role::MultilineTextInput, "Prompt").focus();
+    window.run_steps(2);
+    window.get_by_role_and_label(Role::MultilineTextInput, "Prompt").type_text(" in the sea");
+    window.run_steps(2);
+    generate(&mut window, 1);
+    click(&mut window, "Advanced");
+    // The session is written by itself within a second or two, with no word of farewell.
+    let recipe = window.state().state.recipe.clone();
+    let began = Instant::now();
+    while Session::load(home.path())
+        .0
+        .is_none_or(|s| s.recipe != recipe || s.history.len() != 1 || !s.settings.is_advanced_open)
+    {
+        assert!(began.elapsed() < Duration::from_secs(10), "the session was not written");
+        window.step();
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // As a killed program: nothing of the old window may run on.
+    std::mem::forget(window);
+
+    let (mut window, fake) = open(home.path());
+    assert_eq!(window.state().state.recipe, recipe);
+    assert!(recipe.prompt.contains("in the sea"), "{}", recipe.prompt);
+    assert!(window.state().state.settings.is_advanced_open);
+    wait(&mut window, "the old picture", |app| {
+        kept(app) && app.state.shown_entry().is_some_and(|entry| entry.image.is_some())
+    });
+    generate(&mut window, 2);
+    assert_eq!(fake.seen()[0].references.len(), 2);
+}
+
+#[test]
+fn history_restores_shows_and_removes() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, _fake) = open(home.path());
+    generate(&mut window, 1);
+    let first = window.state().state.history.entries()[0].clone();
+    window.get_by_role_and_label(Role::Slider, "Style strength").set_value_accesskit(0.2);
+    window.run_steps(3);
+    generate(&mut window, 2);
+    let title = format!("Picture: a red fish, seed {}", first.recipe.seed.unwrap());
+    click(&mut window, &title);
+    assert_eq!(window.state().state.shown, Shown::Entry(first.id));
+    click(&mut window, "Restore settings");
+    assert_eq!(window.state().state.recipe, first.recipe);
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(window.state().state.recipe.references[0].strength, 0.2);
+
+    window.get_by_role_and_label(Role::Button, &title).click_secondary();
+    window.run_steps(3);
+    window.get_by_label("Remove from history").click();
+    window.run_steps(3);
+    assert_eq!(history(&window), 1);
+    assert!(first.file.as_ref().unwrap().is_file(), "the file stays");
+    click(&mut window, "Undo removal");
+    assert_eq!(history(&window), 2);
+
+    click(&mut window, "Use as reference");
+    wait(&mut window, "the new reference", |app| app.state.recipe.references.len() == 2);
+}
+
+#[test]
+fn pictures_of_the_command_line_are_references_instead_of_the_sample() {
+    let home = tempfile::tempdir().unwrap();
+    let files = tempfile::tempdir().unwrap();
+    let named = picture_file(files.path(), "named.png", [4, 5, 6]);
+    let (mut window, _fake) = open_with(home.path(), vec![named, files.path().join("missing.png")]);
+    wait(&mut window, "the named pictures", |app| app.state.opening == 0);
+    let names: Vec<_> = window.state().state.recipe.references.iter().map(|r| r.name.clone()).collect();
+    assert_eq!(names, ["named.png"]);
+    assert!(errors(&window, Place::References)[0].contains("missing.png"));
+}
+
+#[test]
+fn a_missing_reference_is_named_and_healed_by_dropping_it_again() {
+    let home = tempfile::tempdir().unwrap();
+    let files = tempfile::tempdir().unwrap();
+    let paint = picture_file(files.path(), "paint.png", [200, 30, 40]);
+    let hash = instantstyle::pixels::Picture::open(&paint).unwrap().hash;
+    let (mut window, fake) = open(home.path());
+    let lost = instantstyle::recipe::Reference { hash, name: "paint.png".to_owned(), ..Default::default() };
+    window.state_mut().state.recipe.references = vec![lost];
+    window.run_steps(3);
+    click(&mut window, "Generate");
+    assert!(window.state().state.jobs.is_empty() && fake.seen().is_empty());
+    assert!(errors(&window, Place::References)[0].contains("paint.png"));
+    drop_file(&mut window, &paint, None);
+    assert_eq!(window.state().state.recipe.references.len(), 1);
+    generate(&mut window, 1);
+}
+
+#[test]
+fn two_pictures_are_compared_and_their_differences_named() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, _fake) = open(home.path());
+    generate(&mut window, 1);
+    window.get_by_role_and_label(Role::Slider, "Style strength").set_value_accesskit(0.2);
+    window.run_steps(3);
+    generate(&mut window, 2);
+    click(&mut window, "Compare");
+    let ids: Vec<u64> = window.state().state.history.entries().iter().map(|entry| entry.id).collect();
+    let sides = |window: &Window| window.state().state.comparison().map(|(other, shown)| (other.id, shown.id));
+    assert_eq!(sides(&window), Some((ids[0], ids[1])));
+    window.get_by_label("Comparison, wipe");
+    assert!(window.query_by_label_contains("reference 1 strength 1.0 → 0.2").is_some());
+    click(&mut window, "Side by side");
+    window.get_by_label("Comparison, side by side");
+    click(&mut window, "Difference");
+    window.get_by_label("Comparison, difference");
+    press(&mut window, Modifiers::ALT, Key::X);
+    assert_eq!(sides(&window), Some((ids[1], ids[0])));
+    click(&mut window, "Stop comparing");
+    window.get_by_label("Canvas, picture");
+}
+
+#[test]
+fn generate_pressed_too_early_waits_for_the_reference() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, fake) = open(home.path());
+    // The reference is known to the library, but not yet open in this recipe.
+    let files = tempfile::tempdir().unwrap();
+    drop_file(&mut window, &picture_file(files.path(), "paint.png", [200, 30, 40]), None);
+    wait(&mut window, "the session", |_| Session::load(home.path()).0.is_some_and(|s| s.recipe.references.len() == 2));
+    drop(window);
+    let (session, session_notice) = Session::load(home.path());
+    let setup = Setup {
+        engine: Box::new(Shared(fake.clone())),
+        waker: Arc::new(|| {}),
+        home: Some(home.path().to_owned()),
+        session,
+        session_notice,
+        pictures: Vec::new(),
+        compute: Compute::default(),
+    };
+    let mut state = instantstyle::app::AppState::new(setup).unwrap();
+    state.execute(instantstyle::app::Command::Generate);
+    let began = Instant::now();
+    while state.history.entries().is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(10), "the picture was not made");
+        state.logic(began.elapsed().as_secs_f64(), false);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert_eq!(fake.seen().last().unwrap().references.len(), 2);
+}
