@@ -1,0 +1,273 @@
+"""The recipe, one command: python train.py [--plan short] [--stage all]
+
+Stages, in order: pictures, vae, clip, unet, decoder, judge, export. Each saves itself every
+two minutes and goes on where it stopped; a finished stage is skipped.
+"""
+import argparse
+import os
+import sys
+import warnings
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+warnings.filterwarnings("ignore")
+import numpy as np
+import torch
+
+import common
+import dataset
+from common import DEVICE, SEED, Stage
+from config import PLANS
+
+
+def pictures(plan):
+    if not os.path.exists(common.path("pictures/images.npy")):
+        dataset.make(common.path("pictures"), plan["pictures"], plan["size"], plan["subjects"], plan["styles"], plan["spread"], SEED)
+
+
+def vae(plan):
+    import vae as v
+    images, _ = dataset.load(common.path("pictures"))
+    net = v.build().to(DEVICE)
+    v.identity_start(net)
+    stage = Stage("vae", {"vae": net}, net.parameters(), 8e-4, plan["vae_seconds"])
+    rng = np.random.default_rng(SEED + stage.step)
+
+    def compute():
+        total, pooled, kl = v.step(net, v.crops(images, 64, 16, rng).to(DEVICE))
+        return total, {"pooled": pooled.item(), "kl": kl.item()}
+    stage.run(compute)
+
+
+def small_pictures():
+    """Every picture as CLIP sees it: 64 px, bicubic."""
+    from PIL import Image
+    name = common.path("pictures/small.npy")
+    if not os.path.exists(name):
+        images, _ = dataset.load(common.path("pictures"))
+        np.save(name, np.stack([np.asarray(Image.fromarray(i).resize((64, 64), Image.BICUBIC)) for i in images]))
+    return np.load(name, mmap_mode="r")
+
+
+def tokenizers():
+    import tokenizer as t
+    sizes = [t.write(common.path("tokenizer"), "<|endoftext|>"), t.write(common.path("tokenizer_2"), "!")]
+    return t.load(common.path("tokenizer")), t.load(common.path("tokenizer_2")), sizes[0]
+
+
+def clip(plan):
+    import clip as c
+    tok1, tok2, vocabulary = tokenizers()
+    small = small_pictures()
+    _, rows = dataset.load(common.path("pictures"))
+    one, two, see = (m.to(DEVICE) for m in c.towers(vocabulary))
+    c.start(one, two, see)
+    readers = c.Readers(len(dataset.SHAPES), len(dataset.STYLES)).to(DEVICE)
+    modules = {"one": one, "two": two, "see": see, "readers": readers}
+    stage = Stage("clip", modules, [p for m in modules.values() for p in m.parameters()], 1.2e-3, plan["clip_seconds"], decay=0.02)
+    rng = np.random.default_rng(SEED + stage.step)
+    subject, style = torch.from_numpy(rows["subject"]), torch.from_numpy(rows["style"])
+    kinds = {"full": "caption", "subject": "subject_caption", "style": "style_caption"}
+    batch = 96
+
+    def compute():
+        kind = ("full", "subject", "style", "subject")[stage.step % 4]
+        i = np.sort(rng.choice(len(small) - 500, batch, replace=False))
+        texts = [str(t) for t in rows[kinds[kind]][i]]
+        ids1, ids2 = (t(texts, padding="longest", return_tensors="pt").input_ids.to(DEVICE) for t in (tok1, tok2))
+        s, y = subject[i].to(DEVICE), style[i].to(DEVICE)
+        key = {"full": s * 100 + y, "subject": s, "style": y}[kind]
+        total, a, b, colour = c.loss(one, two, see, readers, torch.from_numpy(small[i]).to(DEVICE), ids1, ids2, key, s, y, kind)
+        return total, {"subject_hit": a.item(), "style_hit": b.item(), "colour": colour.item()}
+    stage.run(compute, every=100)
+    names, words = list(dataset.SHAPES), list(dataset.STYLES)
+    held = slice(len(small) - 500, None)
+    a = lambda n: ("an " if n[0] in "aeiou" else "a ") + n
+    from captions import STYLE_PHRASES
+    use, used = [names.index(n) for n in plan["subjects"]], [words.index(n) for n in plan["styles"]]
+    hits = c.zero_shot(two, see, tok2, small[held], [use.index(x) for x in rows["subject"][held]], [a(n) for n in plan["subjects"]])[0]
+    hits2 = c.zero_shot(two, see, tok2, small[held], [used.index(x) for x in rows["style"][held]], [STYLE_PHRASES[n][0] for n in plan["styles"]])[0]
+    common.log("clip-zero-shot", stage.step, stage.spent, subject=hits, style=hits2)
+
+
+
+def frozen(*names):
+    """The towers and the autoencoder as trained so far, for stages that build on them."""
+    import clip as c
+    import vae as v
+    tok1, tok2, vocabulary = tokenizers()
+    one, two, see = c.towers(vocabulary)
+    state = common.load("clip.pt")
+    if state:
+        for m, n in ((one, "one"), (two, "two"), (see, "see")):
+            m.load_state_dict(state["modules"][n])
+    net = v.build()
+    v.identity_start(net)
+    state = common.load("vae.pt")
+    if state:
+        net.load_state_dict(state["modules"]["vae"])
+    better = common.load("decoder.pt")
+    if better:
+        net.load_state_dict(better["modules"]["vae"])
+    for m in (one, two, see, net):
+        m.to(DEVICE).eval().requires_grad_(False)
+    return tok1, tok2, one, two, see, net
+
+
+def chosen_pictures(plan):
+    """Rows of the subjects and styles that the UNet learns, and their pictures at its size."""
+    images, rows = dataset.load(common.path("pictures"))
+    wanted = [[list(names).index(n) for n in plan[key]] for names, key in ((dataset.SHAPES, "unet_subjects"), (dataset.STYLES, "unet_styles"))]
+    chosen = np.flatnonzero(np.isin(rows["subject"], wanted[0]) & np.isin(rows["style"], wanted[1]))
+    small = small_pictures()[chosen]
+    images = small if plan["unet_size"] == small.shape[1] else images[chosen]
+    assert images.shape[1] == plan["unet_size"], "the UNet's size is the pictures' or the image tower's"
+    return {k: v[chosen] for k, v in rows.items()}, small, images
+
+
+def latents(plan):
+    """Encodes the chosen pictures once; also the scaling factor and the preview's colour factors."""
+    import vae as v
+    name = f"latents{plan['unet_size']}.pt"
+    if common.load(name) is None:
+        images = chosen_pictures(plan)[2]
+        z = v.encode_all(frozen()[-1], images, DEVICE)
+        scaling = 1.0 / z[:4000].float().std().item()
+        factors, bias = v.rgb_factors(z[:1500].float() * scaling, images[:1500])
+        common.save(name, z=z, scaling=scaling, factors=factors, bias=bias)
+    return common.load(name)
+
+
+def image_embeds(see, small):
+    import clip as c
+    with torch.no_grad():
+        return torch.cat([see(pixel_values=c.normalise(torch.from_numpy(small[i:i + 256]).to(DEVICE))).image_embeds.cpu() for i in range(0, len(small), 256)])
+
+
+def body(plan):
+    """The UNet with the adapter's processors in place, and what its checkpoint holds."""
+    import adapter as a
+    import unet as u
+    net = u.build(64 + 128, 128, plan["unet_size"] // 4)
+    ip = a.Adapter(net, 128)
+    return net.to(DEVICE), ip.to(DEVICE), list(dict.fromkeys([*net.parameters(), *ip.parameters()]))
+
+
+def unet(plan):
+    """UNet and adapter together; see adapter.py for which blocks see which picture."""
+    import random
+    import adapter as a
+    import unet as u
+    cache = latents(plan)
+    tok1, tok2, one, two, see, _ = frozen()
+    rows, small, _ = chosen_pictures(plan)
+    embeds = image_embeds(see, small)
+    twin = a.twins(small, rows["subject"], rows["style"])
+    captions, plain_captions = ([str(c) for c in rows[k]] for k in ("caption", "subject_caption"))
+    texts = u.Texts(one, two, tok1, tok2, captions + plain_captions, DEVICE)
+    full, plain = (torch.tensor([texts.index[c] for c in k]) for k in (captions, plain_captions))
+    net, ip, parameters = body(plan)
+    stage = Stage("unet", {"unet": net, "adapter": ip}, parameters, plan["unet_rate"], plan["unet_seconds"], ema=0.998)
+    torch.manual_seed(SEED + stage.step)
+    pick = random.Random(SEED + stage.step)
+    noise, z, scaling = u.Noise(DEVICE), cache["z"], cache["scaling"]
+    batch, held = plan["unet_batch"], 300
+    ids = u.time_ids(batch, plan["unet_size"], DEVICE)
+
+    def compute():
+        i = torch.randint(0, len(z) - held, (batch,))
+        mode, blocks = ip.choose(pick)
+        r = torch.rand(batch)
+        words = torch.where(torch.rand(batch) < (0.0 if mode == "text" else 0.7), plain[i], full[i])
+        text, pooled = texts.get(words, r > 0.1, DEVICE)
+        if blocks:
+            seen = embeds[twin[i] if mode == "style" else i] * ((r < 0.05) | (r > 0.13)).float()[:, None]
+            ip.open(seen.to(DEVICE), blocks)
+        else:
+            ip.close()
+        loss, error = noise.loss(net, z[i].float().to(DEVICE) * scaling, text, pooled, ids)
+        return loss, {mode: error.item()}
+    stage.run(compute, every=100)
+
+
+def decoder(plan):
+    """Finer pictures from the same latents: the encoder stays, since the UNet lives in its space."""
+    import vae as v
+    images, _ = dataset.load(common.path("pictures"))
+    net = frozen()[-1].train()
+    wanted = [p for n, p in net.named_parameters() if n.startswith(("decoder", "post_quant"))]
+    for p in wanted:
+        p.requires_grad_(True)
+    stage = Stage("decoder", {"vae": net}, wanted, 5e-4, plan["decoder_seconds"])
+    rng = np.random.default_rng(SEED + stage.step + 1)
+
+    def compute():
+        total, pooled, kl = v.step(net, v.crops(images, 64, 16, rng).to(DEVICE), decoder_only=True)
+        return total, {"pooled": pooled.item()}
+    stage.run(compute)
+
+
+def judge(plan):
+    import judge as j
+    rows, images = dataset.load(common.path("pictures"))[1], small_pictures()
+    count = len(dataset.SHAPES)
+    net = j.build(count, len(dataset.STYLES)).to(DEVICE)
+    stage = Stage("judge", {"judge": net}, net.parameters(), 2e-3, plan["judge_seconds"], decay=0.01)
+    rng = np.random.default_rng(SEED + stage.step + 5)
+    subject, style = torch.from_numpy(rows["subject"]), torch.from_numpy(rows["style"])
+
+    def compute():
+        i = np.sort(rng.choice(len(images) - 500, 96, replace=False))
+        total, a, b = j.loss(net, j.prepare(images[i]).to(DEVICE), subject[i].to(DEVICE), style[i].to(DEVICE), count)
+        return total, {"subject": a.item(), "style": b.item()}
+    stage.run(compute, every=100)
+    net.eval()
+    held = slice(len(images) - 500, None)
+    s, y = j.verdict(net, images[held], count)
+    common.log("judge-held-out", stage.step, stage.spent, subject=float((s == rows["subject"][held]).mean()), style=float((y == rows["style"][held]).mean()))
+
+
+def export(plan):
+    import export as e
+    import unet as u
+    import vae as v
+    _, _, one, two, see, net = frozen()
+    cache = common.load(f"latents{plan['unet_size']}.pt") or dict(scaling=1.3, factors=[[0.5] * 3] * 4, bias=[0.0] * 3)
+    net.register_to_config(scaling_factor=cache["scaling"], sample_size=plan["unet_size"])
+    whole, ip, parameters = body(plan)
+    state = common.load("unet.pt")
+    if state:
+        whole.load_state_dict(state["modules"]["unet"])
+        ip.load_state_dict(state["modules"]["adapter"])
+        with torch.no_grad():
+            for p, average in zip(parameters, state["ema"] if plan["unet_averaged"] else []):
+                p.copy_(average)
+    bare = u.build(64 + 128, 128, plan["unet_size"] // 4)
+    bare.load_state_dict({k: x for k, x in whole.state_dict().items() if ".processor." not in k})
+    here = os.path.dirname(os.path.abspath(__file__))
+    e.write(os.path.join(here, "..", "model"), net, bare, one, two, see, ip, u.SCHEDULER,
+            {"name": "InstantStyle mini", "version": plan["version"], "style_block": plan["style_block"], "layout_block": plan["layout_block"], "steps": plan["steps"],
+             "guidance": plan["guidance"], "scheduler": "euler-trailing", "width": plan["unet_size"], "height": plan["unet_size"], "latent_rgb_factors": cache["factors"], "latent_rgb_bias": cache["bias"]})
+    log = common.path("train_log.txt")
+    if os.path.exists(log):
+        import shutil
+        shutil.copy(log, os.path.join(here, "..", "train_log.txt"))
+
+
+STAGES = {"pictures": pictures, "vae": vae, "clip": clip, "unet": unet, "decoder": decoder, "judge": judge, "export": export}
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--plan", default="short", choices=PLANS)
+    parser.add_argument("--stage", default="all", choices=["all", *STAGES])
+    parser.add_argument("--seconds", type=float, help="time for the chosen stage instead of the plan's")
+    parser.add_argument("--threads", type=int, default=2)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(SEED)
+    plan = dict(PLANS[args.plan])
+    if args.seconds:
+        plan[args.stage + "_seconds"] = args.seconds
+    for name, stage in STAGES.items():
+        if args.stage in ("all", name):
+            print("stage", name, flush=True)
+            stage(plan)
