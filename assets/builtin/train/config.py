@@ -23,4 +23,4 @@ PLANS["short"].update(unet_subjects=["fish", "house", "tree", "star", "heart", "
 
 # what the exported model tells the program
 for plan in PLANS.values():
-    plan.update(version="0.1.0", style_block="up_blocks.0.attentions.1", layout_block="down_blocks.2.attentions.1", steps=16, guidance=3.0)
+    plan.update(version="0.2.0", style_block="up_blocks.0.attentions.1", layout_block="down_blocks.2.attentions.1", steps=16, guidance=3.0)
