@@ -168,7 +168,7 @@ fn references_are_set_one_by_one_moved_removed_and_brought_back() {
     let strengths =
         |window: &Window| window.state().state.recipe.references.iter().map(|r| r.strength).collect::<Vec<_>>();
     assert_eq!(strengths(&window), [1.0, 0.25]);
-    click(&mut window, "Reference 1: stained-glass-house.png");
+    click(&mut window, "Reference 1: blueprint-house.png");
     window.get_by_role_and_label(Role::Slider, "Style strength").set_value_accesskit(0.75);
     window.run_steps(3);
     assert_eq!(strengths(&window), [0.75, 0.25]);

@@ -62,7 +62,7 @@ fn history_restores_shows_and_removes() {
     window.get_by_role_and_label(Role::Slider, "Style strength").set_value_accesskit(0.2);
     window.run_steps(3);
     generate(&mut window, 2);
-    let title = format!("Picture: a red fish, seed {}", first.recipe.seed.unwrap());
+    let title = format!("Picture: a boat, seed {}", first.recipe.seed.unwrap());
     click(&mut window, &title);
     assert_eq!(window.state().state.shown, Shown::Entry(first.id));
     click(&mut window, "Restore settings");

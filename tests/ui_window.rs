@@ -118,7 +118,7 @@ fn ctrl_enter_makes_a_picture_and_a_killed_window_loses_nothing() {
 
     let recipe = instantstyle::pixels::recipe_json(&picture).unwrap();
     let recipe: instantstyle::recipe::Recipe = serde_json::from_str(&recipe).unwrap();
-    assert_eq!(recipe.prompt, "a red fish");
+    assert_eq!(recipe.prompt, "a boat");
     assert_eq!(recipe.references.len(), 1);
     let opened = instantstyle::pixels::Picture::open(&picture).unwrap();
     assert_eq!(opened.rgb.dimensions(), (recipe.width.unwrap(), recipe.height.unwrap()));

@@ -2,13 +2,13 @@
 
 use crate::recipe::{Recipe, Reference, Subtraction};
 
-pub const NAME: &str = "stained-glass-house.png";
+pub const NAME: &str = "blueprint-house.png";
 pub const PICTURE: &[u8] =
     include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/builtin/sample_reference.png")).as_slice();
 
 /// A prompt and settings for the sample reference, which is still to be added.
 pub fn recipe() -> Recipe {
-    Recipe { prompt: "a red fish".to_owned(), ..Recipe::default() }
+    Recipe { prompt: "a boat".to_owned(), ..Recipe::default() }
 }
 
 /// How the sample enters the recipe.

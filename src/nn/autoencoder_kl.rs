@@ -268,3 +268,49 @@ fn join(left: &Tensor, right: &Tensor, axis: usize, start: usize) -> Result<Tens
     let rest = right.narrow(axis, overlap, right.dim(axis)? - overlap)?;
     Tensor::cat(&[&left.narrow(axis, 0, start)?, &blended, &rest], axis)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use candle_core::{DType, Device};
+
+    use super::*;
+
+    #[test]
+    fn tiles_cover_the_picture_and_join_without_a_seam() {
+        for (height, width) in [(16, 40), (21, 16), (33, 47), (17, 17), (64, 12)] {
+            let x = Tensor::arange(0f32, (height * width) as f32, &Device::Cpu).unwrap();
+            let x = x.reshape((1, 1, height, width)).unwrap();
+            let calls = std::cell::Cell::new(0);
+            // Something that knows nothing of its neighbours, and doubles the size: tiles must then join exactly.
+            let part = |tile: &Tensor| {
+                calls.set(calls.get() + 1);
+                assert!(tile.dim(2)? <= 16 && tile.dim(3)? <= 16);
+                tile.upsample_nearest2d(tile.dim(2)? * 2, tile.dim(3)? * 2)
+            };
+            let joined = tiled(&x, 16, Tiling { tile: 16 }, |n| n * 2, Cancel::never(), part).unwrap();
+            let whole = x.upsample_nearest2d(height * 2, width * 2).unwrap();
+            assert_eq!(joined.dims(), whole.dims());
+            let off = (joined - whole).unwrap().abs().unwrap().max_all().unwrap().to_dtype(DType::F32).unwrap();
+            assert!(off.to_scalar::<f32>().unwrap() < 1e-3, "{height} x {width}");
+            assert!(calls.get() > 1, "{height} x {width} was not tiled");
+        }
+    }
+
+    #[test]
+    fn a_small_picture_is_not_cut() {
+        let x = Tensor::zeros((1, 1, 16, 16), DType::F32, &Device::Cpu).unwrap();
+        let out = tiled(
+            &x,
+            16,
+            Tiling { tile: 8 },
+            |n| n,
+            Cancel::never(),
+            |tile| {
+                assert_eq!(tile.dims(), [1, 1, 16, 16]);
+                Ok(tile.clone())
+            },
+        );
+        assert_eq!(out.unwrap().dims(), [1, 1, 16, 16]);
+    }
+}
