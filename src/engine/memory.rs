@@ -10,8 +10,12 @@ pub fn available_bytes() -> Option<u64> {
     let address_space = field("/proc/self/limits", "Max address space").zip(field("/proc/self/status", "VmSize:"));
     let own = address_space.map(|(limit, kib)| limit.saturating_sub(kib * 1024));
     let number = |path: &str| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+    // What a container has used counts cached files, which the kernel gives back when they are in the way.
+    let cached = |label: &str| field("/sys/fs/cgroup/memory.stat", label).unwrap_or(0);
     let container = number("/sys/fs/cgroup/memory.max").zip(number("/sys/fs/cgroup/memory.current"));
-    let container = container.map(|(limit, used)| limit.saturating_sub(used));
+    let container = container.map(|(limit, used)| {
+        limit.saturating_sub(used.saturating_sub(cached("inactive_file ") + cached("active_file ")))
+    });
     [free, own, container].into_iter().flatten().min()
 }
 
