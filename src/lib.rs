@@ -6,7 +6,8 @@
 //! |---|---|---|
 //! | [`recipe`] | everything that shapes a picture, as plain data | serde |
 //! | [`pixels`] | pictures in and out | recipe (crops, what a picture carries) |
-//! | [`nn`] | the networks, samplers, tokenizer, torch's random numbers | recipe (names of samplers) |
+//! | [`kernels`] | the CPU's inner loops: products, convolution, attention, norms; the only `unsafe` | candle's tensors |
+//! | [`nn`] | the networks, samplers, tokenizer, torch's random numbers | kernels, recipe (names of samplers) |
 //! | [`weights`] | opening, naming and checking model files | candle's tensors |
 //! | [`library`] | the disk: where things lie, and writing without loss | - |
 //! | [`engine`] | a recipe turned into pixels on a thread of its own | all of the above |
@@ -23,6 +24,7 @@ pub mod cli;
 pub mod engine;
 #[cfg(feature = "ui")]
 pub mod gpu;
+pub mod kernels;
 pub mod library;
 pub mod nn;
 pub mod pixels;

@@ -25,6 +25,10 @@ fn sources(room: &str) -> Vec<(PathBuf, String)> {
 const WALLS: &[(&str, &[&str])] = &[
     ("recipe", &["crate::", "candle", "image::", "std::fs"]),
     ("pixels", &["candle", "crate::nn", "crate::weights", "crate::engine", "crate::cli", "crate::library"]),
+    (
+        "kernels",
+        &["crate::recipe", "crate::nn", "crate::pixels", "crate::weights", "crate::engine", "crate::cli", "std::fs"],
+    ),
     ("nn", &["crate::pixels", "crate::weights", "crate::engine", "crate::cli", "crate::library", "std::fs"]),
     ("weights", &["crate::nn", "crate::pixels", "crate::engine", "crate::cli", "crate::library", "crate::recipe"]),
     ("library", &["candle", "crate::nn", "crate::weights", "crate::engine", "crate::cli"]),
