@@ -14,6 +14,7 @@ mod error;
 mod fake_engine;
 mod handle;
 mod job;
+mod measure;
 mod memory;
 mod model;
 mod networks;
@@ -33,6 +34,7 @@ pub use job::{
     Compute, DTypeChoice, DeviceChoice, Finished, JobEvent, JobSpec, LatentRgb, Latents, ModelPaths, Preview, Step,
     Timings,
 };
+pub use measure::{ClipMeasure, Embedding, Match};
 pub use model::projection_shape;
 pub use pipeline::random_seed;
 pub use worker::Waker;

@@ -150,6 +150,16 @@ impl Model {
         })
     }
 
+    /// Whether there are an adapter and an image encoder, given or in the model's own folder.
+    pub fn brings_image_prompt(paths: &ModelPaths) -> Result<bool, EngineError> {
+        let folder = match &paths.model {
+            Some(path) => ModelFolder::open(path)?,
+            None => builtin::folder(),
+        };
+        Ok((paths.adapter.is_some() || folder.has("ip_adapter.safetensors"))
+            && (paths.image_encoder.is_some() || folder.has("image_encoder/config.json")))
+    }
+
     /// Bytes of all weights once they are widened to f32.
     pub fn bytes_to_load(&self) -> u64 {
         let towers = self.text.iter().map(|tower| tower.weights.parameters()).sum::<u64>();
