@@ -3,10 +3,13 @@
 Trained together with the UNet, because a UNet this small, trained on text alone,
 has no block that holds style by itself.  Batches differ in what they open:
   text    no block: the UNet learns to paint from words
-  style   only the style block, with a twin as image prompt: another subject in the
-          same style and nearly the same colours, so the block learns style and
-          nothing of the subject
-  all     every block, with the picture itself as image prompt, as upstream trains
+  style   only the style block, with the picture's twin as image prompt: another
+          subject in the same style, colours and texture, so the block learns style
+          and nothing of the subject
+  all     every block, with the picture itself as image prompt, as upstream trains;
+          a part of these leaves the subject out of the text, so that the image
+          tokens carry it (else plain IP-Adapter hardly leaks, and there is nothing
+          for the style block or for subtraction to show)
   layout  only the layout block, with the picture itself
 """
 import random
@@ -68,16 +71,10 @@ class Adapter(nn.Module):
         unet.set_attn_processor(processors)
         self.names = list(dict.fromkeys(self.blocks))
 
-    def choose(self, rng: random.Random):
-        """What a batch opens."""
-        u = rng.random()
-        if u < 0.45:
-            return "text", []
-        if u < 0.80:
-            return "style", [STYLE]
-        if u < 0.95:
-            return "all", self.names
-        return "layout", [LAYOUT]
+    def choose(self, rng: random.Random, shares):
+        """What a batch opens, by the plan's shares."""
+        mode = rng.choices(list(shares), list(shares.values()))[0]
+        return mode, {"text": [], "style": [STYLE], "all": self.names, "layout": [LAYOUT]}[mode]
 
     def close(self):
         self.shared["scales"] = {}
@@ -93,15 +90,3 @@ class Adapter(nn.Module):
             out[f"ip_adapter.{2 * i + 1}.to_k_ip.weight"] = layer.to_k_ip.weight.data
             out[f"ip_adapter.{2 * i + 1}.to_v_ip.weight"] = layer.to_v_ip.weight.data
         return out
-
-
-def twins(small, subject, style):
-    """For every picture another one in the same style, of another subject, with the nearest coarse colours."""
-    x = F.adaptive_avg_pool2d(torch.from_numpy(small[:]).permute(0, 3, 1, 2).float() / 255, 4).flatten(1)
-    subject, style = torch.from_numpy(subject), torch.from_numpy(style)
-    out = torch.arange(len(x))
-    for s in style.unique():
-        rows = (style == s).nonzero()[:, 0]
-        distance = torch.cdist(x[rows], x[rows]) + 1e6 * (subject[rows][:, None] == subject[rows][None])
-        out[rows] = rows[distance.argmin(1)]
-    return out

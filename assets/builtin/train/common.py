@@ -33,14 +33,15 @@ def log(stage, step, seconds, **values):
 
 
 class Stage:
-    """A training loop that is limited by time, saves itself and goes on where it stopped.
+    """A training loop of so many steps that saves itself and goes on where it stopped.
 
-    The learning rate follows progress (seconds trained / seconds granted): a short
-    warm-up, then a cosine to nothing, so that every budget ends annealed.
+    The learning rate follows progress (steps done / steps granted): a short warm-up,
+    then a cosine to nothing, so that every budget ends annealed. Steps and not
+    seconds, so that a machine that is busy or slow trains the same model, only later.
     """
 
-    def __init__(self, name, modules, parameters, rate, seconds, ema=None, decay=0.0):
-        self.name, self.modules, self.rate, self.seconds = name, modules, rate, seconds
+    def __init__(self, name, modules, parameters, rate, steps, ema=None, decay=0.0):
+        self.name, self.modules, self.rate, self.steps = name, modules, rate, steps
         self.parameters = [p for p in parameters]
         self.optimizer = torch.optim.AdamW(self.parameters, lr=rate, betas=(0.9, 0.99), weight_decay=decay)
         self.ema_decay = ema
@@ -55,7 +56,7 @@ class Stage:
                 self.optimizer.load_state_dict(state["optimizer"])
             if ema and state.get("ema"):
                 self.ema = [e.to(p.device) for e, p in zip(state["ema"], self.parameters)]
-            print(f"{name}: goes on at step {self.step}, {self.spent:.0f}s of {seconds:.0f}s spent", flush=True)
+            print(f"{name}: goes on at step {self.step} of {steps}", flush=True)
 
     def store(self):
         save(self.name + ".pt", modules={k: m.state_dict() for k, m in self.modules.items()}, step=self.step, spent=self.spent,
@@ -67,15 +68,16 @@ class Stage:
                 p.copy_(e)
 
     def run(self, compute, every=50, save_seconds=120):
-        """`compute()` returns (loss, {name: value}) for one fresh batch."""
+        """`compute()` returns (loss, {name: value}) for one fresh batch. On a GPU it runs in bfloat16."""
         last_save, sums = time.time(), {}
-        while self.spent < self.seconds:
+        while self.step < self.steps:
             start = time.time()
-            progress = self.spent / self.seconds
+            progress = self.step / self.steps
             lr = self.rate * min(1.0, (self.step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * max(0.0, progress - 0.3) / 0.7))
             for group in self.optimizer.param_groups:
                 group["lr"] = lr
-            loss, values = compute()
+            with torch.autocast(DEVICE, torch.bfloat16, enabled=DEVICE == "cuda"):
+                loss, values = compute()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
             self.optimizer.step()
@@ -85,11 +87,12 @@ class Stage:
                 weight = 1 - min(self.ema_decay, (1 + self.step) / (10 + self.step))
                 with torch.no_grad():
                     torch._foreach_lerp_(self.ema, self.parameters, weight)
-            for k, v in {"loss": loss.item(), **values}.items():
-                sums.setdefault(k, []).append(float(v))
+            # tensors stay where they are until they are logged, so that a GPU never waits
+            for k, v in {"loss": loss.detach(), **values}.items():
+                sums.setdefault(k, []).append(v)
             self.spent += time.time() - start
             if self.step % every == 0:
-                log(self.name, self.step, self.spent, **{k: sum(v) / len(v) for k, v in sums.items()})
+                log(self.name, self.step, self.spent, **{k: sum(float(x) for x in v) / len(v) for k, v in sums.items()})
                 sums = {}
             if time.time() - last_save > save_seconds:
                 self.store()

@@ -104,15 +104,15 @@ def cells(parts, rng, spacing):
     """Jittered Voronoi cells: the index of the nearest seed and the gap to the second nearest."""
     h, w = parts.shape
     x, y = grid(parts)
-    n = int(h / spacing) + 3
-    jitter = rng.uniform(0.1, 0.9, (n, n, 2))
-    gx, gy = (x / spacing).astype(int), (y / spacing).astype(int)
+    n = int(h / spacing) + 4
+    jitter = rng.uniform(0.1, 0.9, (n, n, 2)) - 1
+    gx, gy = (x / spacing).astype(int) + 1, (y / spacing).astype(int) + 1  # a row of seeds beyond every border
     first = np.full(parts.shape, 1e9, np.float32)
     second = first.copy()
     which = np.zeros(parts.shape, int)
     for dy in (-1, 0, 1):
         for dx in (-1, 0, 1):
-            ix, iy = np.clip(gx + dx, 0, n - 1), np.clip(gy + dy, 0, n - 1)
+            ix, iy = gx + dx, gy + dy
             d = np.hypot((ix + jitter[iy, ix, 0]) * spacing - x, (iy + jitter[iy, ix, 1]) * spacing - y)
             closer = d < first
             second = np.where(closer, first, np.minimum(second, d))

@@ -29,23 +29,18 @@ def vae(plan):
     images, _ = dataset.load(common.path("pictures"))
     net = v.build().to(DEVICE)
     v.identity_start(net)
-    stage = Stage("vae", {"vae": net}, net.parameters(), 8e-4, plan["vae_seconds"])
+    stage = Stage("vae", {"vae": net}, net.parameters(), 8e-4, plan["vae_steps"])
     rng = np.random.default_rng(SEED + stage.step)
 
     def compute():
         total, pooled, kl = v.step(net, v.crops(images, 64, 16, rng).to(DEVICE))
-        return total, {"pooled": pooled.item(), "kl": kl.item()}
+        return total, {"pooled": pooled.detach(), "kl": kl.detach()}
     stage.run(compute)
 
 
-def small_pictures():
-    """Every picture as CLIP sees it: 64 px, bicubic."""
-    from PIL import Image
-    name = common.path("pictures/small.npy")
-    if not os.path.exists(name):
-        images, _ = dataset.load(common.path("pictures"))
-        np.save(name, np.stack([np.asarray(Image.fromarray(i).resize((64, 64), Image.BICUBIC)) for i in images]))
-    return np.load(name, mmap_mode="r")
+def small_pictures(name="small"):
+    """Every picture as CLIP sees it, 64 px; or every picture's twin."""
+    return np.load(common.path(f"pictures/{name}.npy"), mmap_mode="r")
 
 
 def tokenizers():
@@ -63,7 +58,7 @@ def clip(plan):
     c.start(one, two, see)
     readers = c.Readers(len(dataset.SHAPES), len(dataset.STYLES)).to(DEVICE)
     modules = {"one": one, "two": two, "see": see, "readers": readers}
-    stage = Stage("clip", modules, [p for m in modules.values() for p in m.parameters()], 1.2e-3, plan["clip_seconds"], decay=0.02)
+    stage = Stage("clip", modules, [p for m in modules.values() for p in m.parameters()], 1.2e-3, plan["clip_steps"], decay=0.02)
     rng = np.random.default_rng(SEED + stage.step)
     subject, style = torch.from_numpy(rows["subject"]), torch.from_numpy(rows["style"])
     kinds = {"full": "caption", "subject": "subject_caption", "style": "style_caption"}
@@ -77,7 +72,7 @@ def clip(plan):
         s, y = subject[i].to(DEVICE), style[i].to(DEVICE)
         key = {"full": s * 100 + y, "subject": s, "style": y}[kind]
         total, a, b, colour = c.loss(one, two, see, readers, torch.from_numpy(small[i]).to(DEVICE), ids1, ids2, key, s, y, kind)
-        return total, {"subject_hit": a.item(), "style_hit": b.item(), "colour": colour.item()}
+        return total, {"subject_hit": a, "style_hit": b, "colour": colour.detach()}
     stage.run(compute, every=100)
     names, words = list(dataset.SHAPES), list(dataset.STYLES)
     held = slice(len(small) - 500, None)
@@ -118,10 +113,10 @@ def chosen_pictures(plan):
     images, rows = dataset.load(common.path("pictures"))
     wanted = [[list(names).index(n) for n in plan[key]] for names, key in ((dataset.SHAPES, "unet_subjects"), (dataset.STYLES, "unet_styles"))]
     chosen = np.flatnonzero(np.isin(rows["subject"], wanted[0]) & np.isin(rows["style"], wanted[1]))
-    small = small_pictures()[chosen]
+    small, twins = small_pictures()[chosen], small_pictures("twins")[chosen]
     images = small if plan["unet_size"] == small.shape[1] else images[chosen]
     assert images.shape[1] == plan["unet_size"], "the UNet's size is the pictures' or the image tower's"
-    return {k: v[chosen] for k, v in rows.items()}, small, images
+    return {k: v[chosen] for k, v in rows.items()}, small, twins, images
 
 
 def latents(plan):
@@ -129,7 +124,7 @@ def latents(plan):
     import vae as v
     name = f"latents{plan['unet_size']}.pt"
     if common.load(name) is None:
-        images = chosen_pictures(plan)[2]
+        images = chosen_pictures(plan)[-1]
         z = v.encode_all(frozen()[-1], images, DEVICE)
         scaling = 1.0 / z[:4000].float().std().item()
         factors, bias = v.rgb_factors(z[:1500].float() * scaling, images[:1500])
@@ -159,14 +154,13 @@ def unet(plan):
     import unet as u
     cache = latents(plan)
     tok1, tok2, one, two, see, _ = frozen()
-    rows, small, _ = chosen_pictures(plan)
-    embeds = image_embeds(see, small)
-    twin = a.twins(small, rows["subject"], rows["style"])
-    captions, plain_captions = ([str(c) for c in rows[k]] for k in ("caption", "subject_caption"))
-    texts = u.Texts(one, two, tok1, tok2, captions + plain_captions, DEVICE)
-    full, plain = (torch.tensor([texts.index[c] for c in k]) for k in (captions, plain_captions))
+    rows, small, twins, _ = chosen_pictures(plan)
+    own, twin = image_embeds(see, small), image_embeds(see, twins)
+    captions = {k: [str(c) for c in rows[k]] for k in ("caption", "subject_caption", "style_caption")}
+    texts = u.Texts(one, two, tok1, tok2, sum(captions.values(), []), DEVICE)
+    full, plain, styled = (torch.tensor([texts.index[c] for c in k]) for k in captions.values())
     net, ip, parameters = body(plan)
-    stage = Stage("unet", {"unet": net, "adapter": ip}, parameters, plan["unet_rate"], plan["unet_seconds"], ema=0.998)
+    stage = Stage("unet", {"unet": net, "adapter": ip}, parameters, plan["unet_rate"], plan["unet_steps"], ema=0.998)
     torch.manual_seed(SEED + stage.step)
     pick = random.Random(SEED + stage.step)
     noise, z, scaling = u.Noise(DEVICE), cache["z"], cache["scaling"]
@@ -175,17 +169,20 @@ def unet(plan):
 
     def compute():
         i = torch.randint(0, len(z) - held, (batch,))
-        mode, blocks = ip.choose(pick)
+        mode, blocks = ip.choose(pick, plan["shares"])
+        # the twin comes with the subject alone, so that style must be taken from it; the picture itself partly without
+        words = torch.where(torch.rand(batch) < {"text": 0.0, "style": 0.9}.get(mode, 0.7), plain[i], full[i])
+        if mode == "all":
+            words = torch.where(torch.rand(batch) < plan["all_words"], words, styled[i])
         r = torch.rand(batch)
-        words = torch.where(torch.rand(batch) < (0.0 if mode == "text" else 0.7), plain[i], full[i])
         text, pooled = texts.get(words, r > 0.1, DEVICE)
         if blocks:
-            seen = embeds[twin[i] if mode == "style" else i] * ((r < 0.05) | (r > 0.13)).float()[:, None]
+            seen = (twin if mode == "style" else own)[i] * ((r < 0.05) | (r > 0.13)).float()[:, None]
             ip.open(seen.to(DEVICE), blocks)
         else:
             ip.close()
         loss, error = noise.loss(net, z[i].float().to(DEVICE) * scaling, text, pooled, ids)
-        return loss, {mode: error.item()}
+        return loss, {mode: error.detach()}
     stage.run(compute, every=100)
 
 
@@ -197,33 +194,35 @@ def decoder(plan):
     wanted = [p for n, p in net.named_parameters() if n.startswith(("decoder", "post_quant"))]
     for p in wanted:
         p.requires_grad_(True)
-    stage = Stage("decoder", {"vae": net}, wanted, 5e-4, plan["decoder_seconds"])
+    stage = Stage("decoder", {"vae": net}, wanted, 5e-4, plan["decoder_steps"])
     rng = np.random.default_rng(SEED + stage.step + 1)
 
     def compute():
         total, pooled, kl = v.step(net, v.crops(images, 64, 16, rng).to(DEVICE), decoder_only=True)
-        return total, {"pooled": pooled.item()}
+        return total, {"pooled": pooled.detach()}
     stage.run(compute)
 
 
 def judge(plan):
+    """Trained on pictures of its own: every subject in every style, held-out ones too."""
     import judge as j
-    rows, images = dataset.load(common.path("pictures"))[1], small_pictures()
-    count = len(dataset.SHAPES)
+    if not os.path.exists(common.path("pictures/judged.npz")):
+        dataset.make_judged(common.path("pictures"), plan["judge_pictures"])
+    data = dict(np.load(common.path("pictures/judged.npz")))
+    images, count = data["images"], len(dataset.SHAPES)
     net = j.build(count, len(dataset.STYLES)).to(DEVICE)
-    stage = Stage("judge", {"judge": net}, net.parameters(), 2e-3, plan["judge_seconds"], decay=0.01)
+    stage = Stage("judge", {"judge": net}, net.parameters(), 2e-3, plan["judge_steps"], decay=0.01)
     rng = np.random.default_rng(SEED + stage.step + 5)
-    subject, style = torch.from_numpy(rows["subject"]), torch.from_numpy(rows["style"])
+    subject, style = torch.from_numpy(data["subject"]), torch.from_numpy(data["style"])
 
     def compute():
-        i = np.sort(rng.choice(len(images) - 500, 96, replace=False))
+        i = np.sort(rng.choice(len(images) - 1000, 96, replace=False))
         total, a, b = j.loss(net, j.prepare(images[i]).to(DEVICE), subject[i].to(DEVICE), style[i].to(DEVICE), count)
-        return total, {"subject": a.item(), "style": b.item()}
+        return total, {"subject": a, "style": b}
     stage.run(compute, every=100)
     net.eval()
-    held = slice(len(images) - 500, None)
-    s, y = j.verdict(net, images[held], count)
-    common.log("judge-held-out", stage.step, stage.spent, subject=float((s == rows["subject"][held]).mean()), style=float((y == rows["style"][held]).mean()))
+    s, y = j.verdict(net.cpu(), images[-1000:], count)
+    common.log("judge-held-out", stage.step, stage.spent, subject=float((s == data["subject"][-1000:]).mean()), style=float((y == data["style"][-1000:]).mean()))
 
 
 def export(plan):
@@ -259,14 +258,14 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--plan", default="short", choices=PLANS)
     parser.add_argument("--stage", default="all", choices=["all", *STAGES])
-    parser.add_argument("--seconds", type=float, help="time for the chosen stage instead of the plan's")
+    parser.add_argument("--steps", type=int, help="steps for the chosen stage instead of the plan's")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(SEED)
     plan = dict(PLANS[args.plan])
-    if args.seconds:
-        plan[args.stage + "_seconds"] = args.seconds
+    if args.steps:
+        plan[args.stage + "_steps"] = args.steps
     for name, stage in STAGES.items():
         if args.stage in ("all", name):
             print("stage", name, flush=True)
