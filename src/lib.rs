@@ -5,6 +5,7 @@
 //! | room | what it holds | knows |
 //! |---|---|---|
 //! | [`recipe`] | everything that shapes a picture, as plain data | serde |
+//! | [`board`] | a grid of recipes over one or two axes, as plain data | recipe |
 //! | [`pixels`] | pictures in and out | recipe (crops, what a picture carries) |
 //! | [`kernels`] | the CPU's inner loops: products, convolution, attention, norms; the only `unsafe` | candle's tensors |
 //! | [`nn`] | the networks, samplers, tokenizer, torch's random numbers | kernels, recipe (names of samplers) |
@@ -20,6 +21,7 @@
 
 #[cfg(feature = "ui")]
 pub mod app;
+pub mod board;
 pub mod cli;
 pub mod engine;
 #[cfg(feature = "ui")]

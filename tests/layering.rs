@@ -24,6 +24,20 @@ fn sources(room: &str) -> Vec<(PathBuf, String)> {
 /// What a room must not name.
 const WALLS: &[(&str, &[&str])] = &[
     ("recipe", &["crate::", "candle", "image::", "std::fs"]),
+    (
+        "board",
+        &[
+            "candle",
+            "image::",
+            "std::fs",
+            "crate::nn",
+            "crate::pixels",
+            "crate::weights",
+            "crate::library",
+            "crate::engine",
+            "crate::cli",
+        ],
+    ),
     ("pixels", &["candle", "crate::nn", "crate::weights", "crate::engine", "crate::cli", "crate::library"]),
     (
         "kernels",
