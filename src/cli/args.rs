@@ -11,9 +11,9 @@ use clap::{Arg, ArgAction, Command};
 use crate::recipe::{Role, SchedulerName};
 
 /// Commands of the contract that this program does not have yet: a word of this list is never a picture.
-pub const PLANNED: &[&str] = &["board", "evaluate", "bench", "models"];
+pub const PLANNED: &[&str] = &["board", "evaluate", "models"];
 /// The commands that there are.
-pub const COMMANDS: &[&str] = &["render", "inspect"];
+pub const COMMANDS: &[&str] = &["render", "inspect", "bench"];
 
 /// Flags that, after a `--reference`, belong to that reference; before the first they are for all.
 pub const SCOPED: &[&str] = &["mode", "blocks", "strength", "layout-strength", "crop", "subtract", "subtract-strength"];
@@ -53,6 +53,7 @@ pub fn command() -> Command {
         )
         .subcommand(render())
         .subcommand(inspect())
+        .subcommand(super::bench::command())
 }
 
 fn render() -> Command {
@@ -134,7 +135,7 @@ fn inspect() -> Command {
 }
 
 /// A flag with one value, the last one given winning. A value may begin with a dash ("-1").
-fn text(name: &'static str, value: &'static str, help: impl Into<String>) -> Arg {
+pub fn text(name: &'static str, value: &'static str, help: impl Into<String>) -> Arg {
     Arg::new(name).long(name).value_name(value).allow_hyphen_values(true).help(help.into())
 }
 

@@ -195,7 +195,7 @@ struct Range {
 
 const STRENGTH: Range = Range { low: -1.0, high: 5.0, words: "a number from -1 to 5" };
 
-fn must_be(name: &str, value: &str, words: &str) -> CliError {
+pub fn must_be(name: &str, value: &str, words: &str) -> CliError {
     CliError::usage(format!("--{name} is '{}', but must be {words}", shown(value)))
 }
 
@@ -207,7 +207,7 @@ fn float(name: &str, value: &str, range: Range) -> Result<f64, CliError> {
     }
 }
 
-fn whole<T: std::str::FromStr>(
+pub fn whole<T: std::str::FromStr>(
     name: &str,
     value: &str,
     words: &str,
@@ -224,7 +224,7 @@ fn choice<T: std::str::FromStr<Err = RecipeError>>(name: &str, value: &str) -> R
     })
 }
 
-fn device(value: &str) -> Result<DeviceChoice, CliError> {
+pub fn device(value: &str) -> Result<DeviceChoice, CliError> {
     let device = match value {
         "auto" => DeviceChoice::Auto,
         "cpu" => DeviceChoice::Cpu,
@@ -236,7 +236,7 @@ fn device(value: &str) -> Result<DeviceChoice, CliError> {
     Ok(device)
 }
 
-fn dtype(value: &str) -> Result<DTypeChoice, CliError> {
+pub fn dtype(value: &str) -> Result<DTypeChoice, CliError> {
     match value {
         "auto" => Ok(DTypeChoice::Auto),
         "f32" => Ok(DTypeChoice::F32),

@@ -4,6 +4,7 @@
 //! arguments or input, 1 for anything else.
 
 mod args;
+mod bench;
 mod compose;
 #[cfg(test)]
 mod compose_tests;
@@ -76,6 +77,7 @@ fn dispatch(
     };
     match matches.subcommand() {
         Some(("render", matches)) => render::render(&flags::Flags::read(matches)?, start_engine),
+        Some(("bench", matches)) => bench::run(matches, arguments),
         Some((_, matches)) => {
             let files: Vec<PathBuf> = matches.get_many::<PathBuf>("file").into_iter().flatten().cloned().collect();
             inspect::inspect(&files)

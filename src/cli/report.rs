@@ -59,7 +59,7 @@ impl<'a> Report<'a> {
 }
 
 /// The kernel's own high-water mark.
-fn peak_rss_mib() -> Option<f64> {
+pub fn peak_rss_mib() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     high_water(&status)
 }

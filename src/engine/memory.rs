@@ -2,6 +2,8 @@
 
 use super::EngineError;
 use super::model::Model;
+use crate::nn::autoencoder_kl::AutoencoderKlConfig;
+use crate::nn::unet_config::UNet2DConditionConfig;
 
 /// Bytes that this process can still take: what is free, within its container's and its own limit. None where the system
 /// does not say.
@@ -39,12 +41,23 @@ pub fn estimate_bytes(model: &Model, width: u32, height: u32, batch: usize) -> u
     let factor = model.vae_config.scale_factor() as u64;
     let pixels = u64::from(width) * u64::from(height);
     let latents = pixels / (factor * factor);
-    let widest = |channels: &[usize]| channels.first().copied().unwrap_or(1) as u64;
-    let unet = latents * widest(&model.unet_config.block_out_channels) * 4 * batch as u64 * LIVE_MAPS;
-    let whole = crate::nn::autoencoder_kl::MAX_WHOLE_SIDE as u64;
-    let decoded = pixels.min(whole * whole) * widest(&model.vae_config.block_out_channels) * 4 * LIVE_VAE_MAPS;
+    let unet = unet_bytes(&model.unet_config, latents, batch);
+    let decoded = vae_bytes(&model.vae_config, pixels);
     // The picture itself, as floats and blended tiles.
-    ATTENTION_BYTES + unet.max(decoded + pixels * 3 * 4 * 3)
+    unet.max(decoded + pixels * 3 * 4 * 3)
+}
+
+/// Bytes that a pass of the UNet needs beside its weights, for `latents` positions.
+pub fn unet_bytes(config: &UNet2DConditionConfig, latents: u64, batch: usize) -> u64 {
+    let width = config.block_out_channels.first().copied().unwrap_or(1) as u64;
+    ATTENTION_BYTES + latents * width * 4 * batch as u64 * LIVE_MAPS
+}
+
+/// Bytes that decoding one picture of `pixels` needs beside the VAE's weights.
+pub fn vae_bytes(config: &AutoencoderKlConfig, pixels: u64) -> u64 {
+    let width = config.block_out_channels.first().copied().unwrap_or(1) as u64;
+    let whole = crate::nn::autoencoder_kl::MAX_WHOLE_SIDE as u64;
+    ATTENTION_BYTES + pixels.min(whole * whole) * width * 4 * LIVE_VAE_MAPS
 }
 
 /// Refuses a size that would not fit, and says which would.

@@ -3,6 +3,7 @@
 //! [`Engine`] is what others see. [`CandleEngine`] computes on a thread of its own; [`FakeEngine`] plays a script, for
 //! tests of what stands above. Arrows: engine -> nn, weights, pixels, recipe.
 
+mod bench;
 mod builtin;
 mod cache;
 mod candle_engine;
@@ -24,6 +25,7 @@ mod sampling;
 mod text;
 mod worker;
 
+pub use bench::{BenchModel, BenchNetwork, BenchReport, BenchSpec, bench};
 pub use candle_engine::CandleEngine;
 pub use describe::{ModelInfo, describe};
 pub use device::{built_in_devices, ensure_built_in};

@@ -10,5 +10,6 @@
 #![allow(unsafe_code)]
 
 mod isa;
+pub mod meter;
 
 pub use isa::Isa;

@@ -3,6 +3,8 @@
 use candle_core::{D, DType, Result, Tensor};
 use candle_nn::{Linear, Module, VarBuilder};
 
+use crate::kernels::meter::measured;
+
 /// Scores of one chunk of queries hold at most this many numbers (64 MiB in f32), so that a large picture does not
 /// need a score matrix of its size squared.
 const MAX_SCORES: usize = 1 << 24;
@@ -68,6 +70,16 @@ pub fn scaled_dot_product_attention(
     heads: usize,
     bias: Option<&Tensor>,
 ) -> Result<Tensor> {
+    let (batch, n, inner) = q.dims3()?;
+    let m = k.dim(1)?;
+    let about = || {
+        let products = 4.0 * (batch * n * m * inner) as f64;
+        (format!("{batch} x {n} x {inner}, {heads} heads, {m} keys"), products)
+    };
+    measured("attention", about, || attend(q, k, v, heads, bias))
+}
+
+fn attend(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, bias: Option<&Tensor>) -> Result<Tensor> {
     let (batch, n, inner) = q.dims3()?;
     let m = k.dim(1)?;
     let split = |x: &Tensor, len: usize| x.reshape((batch, len, heads, inner / heads))?.transpose(1, 2)?.contiguous();
