@@ -12,6 +12,7 @@
 //! | [`weights`] | opening, naming and checking model files | candle's tensors |
 //! | [`library`] | the disk: where things lie, and writing without loss | - |
 //! | [`engine`] | a recipe turned into pixels on a thread of its own | all of the above |
+//! | [`evaluation`] | how well each mode does on a model, in numbers | engine, pixels, recipe |
 //! | [`cli`] | the command line | all of the above |
 //! | `gpu` | shaders for the canvas | egui, wgpu, the engine's preview |
 //! | `app` | what the window knows and does, without widgets | engine, library, pixels, recipe |
@@ -24,6 +25,7 @@ pub mod app;
 pub mod board;
 pub mod cli;
 pub mod engine;
+pub mod evaluation;
 #[cfg(feature = "ui")]
 pub mod gpu;
 pub mod kernels;

@@ -46,7 +46,11 @@ const WALLS: &[(&str, &[&str])] = &[
     ("nn", &["crate::pixels", "crate::weights", "crate::engine", "crate::cli", "crate::library", "std::fs"]),
     ("weights", &["crate::nn", "crate::pixels", "crate::engine", "crate::cli", "crate::library", "crate::recipe"]),
     ("library", &["candle", "crate::nn", "crate::weights", "crate::engine", "crate::cli"]),
-    ("engine", &["crate::cli", "crate::app", "crate::ui"]),
+    ("engine", &["crate::evaluation", "crate::cli", "crate::app", "crate::ui"]),
+    (
+        "evaluation",
+        &["candle", "crate::nn", "crate::weights", "crate::library", "crate::cli", "crate::app", "crate::ui"],
+    ),
     ("cli", &["crate::app", "crate::ui", "crate::nn"]),
     ("gpu", &["crate::app", "crate::ui", "crate::cli", "crate::nn", "crate::weights"]),
     ("app", &["crate::ui", "crate::gpu", "crate::cli", "crate::nn", "crate::weights"]),

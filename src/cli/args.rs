@@ -8,12 +8,13 @@ use std::ffi::OsString;
 use clap::builder::{OsStringValueParser, PathBufValueParser};
 use clap::{Arg, ArgAction, Command};
 
+use super::evaluate::DEFAULT_PICTURES;
 use crate::recipe::{Role, SchedulerName};
 
 /// Commands of the contract that this program does not have yet: a word of this list is never a picture.
-pub const PLANNED: &[&str] = &["board", "evaluate", "models"];
+pub const PLANNED: &[&str] = &["board", "models"];
 /// The commands that there are.
-pub const COMMANDS: &[&str] = &["render", "inspect", "bench"];
+pub const COMMANDS: &[&str] = &["render", "evaluate", "inspect", "bench"];
 
 /// Flags that, after a `--reference`, belong to that reference; before the first they are for all.
 pub const SCOPED: &[&str] = &["mode", "blocks", "strength", "layout-strength", "crop", "subtract", "subtract-strength"];
@@ -52,12 +53,13 @@ pub fn command() -> Command {
                 .help("Open the window with these pictures as references"),
         )
         .subcommand(render())
+        .subcommand(evaluate())
         .subcommand(inspect())
         .subcommand(super::bench::command())
 }
 
 fn render() -> Command {
-    Command::new("render")
+    let command = Command::new("render")
         .about("Make one picture")
         .override_usage("instantstyle render [--recipe FILE.json | --from PICTURE.png] [FLAGS] --out FILE.png")
         .after_help(RENDER_EXAMPLES)
@@ -100,13 +102,8 @@ fn render() -> Command {
         .arg(text("scheduler", "NAME", format!("{} [default: the model's]", SchedulerName::NAMES.join(", "))))
         .arg(text("seed", "N", "0 to 18446744073709551615 [default: random, and printed]"))
         .arg(text("width", "N", "8 to 8192 pixels, a multiple of 8 [default: the model's]"))
-        .arg(text("height", "N", "8 to 8192 pixels, a multiple of 8 [default: the model's]"))
-        .next_help_heading("Model")
-        .arg(path("model", "PATH", "Diffusers folder or single .safetensors file [default: the built-in model]"))
-        .arg(path("adapter", "PATH", "IP-Adapter weights, .safetensors"))
-        .arg(path("image-encoder", "PATH", "CLIP vision folder (config.json and model.safetensors)"))
-        .arg(text("device", "NAME", "auto, cpu, cuda or metal [default: auto]"))
-        .arg(text("dtype", "NAME", "auto, f32, f16 or bf16 [default: auto]"))
+        .arg(text("height", "N", "8 to 8192 pixels, a multiple of 8 [default: the model's]"));
+    with_model(command)
         .next_help_heading("Output")
         .arg(path("out", "FILE.png", "Where the picture goes; an existing file is replaced (required)"))
         .arg(path("save-latents", "FILE", "Also save the final latents (safetensors, one f32 tensor `latents`)"))
@@ -116,6 +113,33 @@ fn render() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("Print one JSON line: seconds per stage and per step, peak memory, device, seed"),
         )
+}
+
+/// The flags that name a model and where it computes.
+fn with_model(command: Command) -> Command {
+    command
+        .next_help_heading("Model")
+        .arg(path("model", "PATH", "Diffusers folder or single .safetensors file [default: the built-in model]"))
+        .arg(path("adapter", "PATH", "IP-Adapter weights, .safetensors"))
+        .arg(path("image-encoder", "PATH", "CLIP vision folder (config.json and model.safetensors)"))
+        .arg(text("device", "NAME", "auto, cpu, cuda or metal [default: auto]"))
+        .arg(text("dtype", "NAME", "auto, f32, f16 or bf16 [default: auto]"))
+}
+
+fn evaluate() -> Command {
+    let command = Command::new("evaluate")
+        .about("Say how well each mode keeps style, follows the prompt and avoids leaks, on the loaded model")
+        .override_usage("instantstyle evaluate [FLAGS] [--json FILE]")
+        .after_help("Example:\n  instantstyle evaluate --pictures 40 --json evaluation.json")
+        .args_override_self(true)
+        .max_term_width(110)
+        .arg(text(
+            "pictures",
+            "N",
+            format!("Pictures for each mode; more of them narrow the intervals [default: {DEFAULT_PICTURES}]"),
+        ))
+        .arg(path("json", "FILE", "Also write the figures as JSON; an existing file is replaced"));
+    with_model(command)
 }
 
 fn inspect() -> Command {
@@ -154,18 +178,20 @@ pub fn planned_word(words: &[OsString]) -> Option<&'static str> {
     PLANNED.iter().copied().find(|planned| first == planned)
 }
 
-/// The first flag of `render` in `words` whose value was forgotten, so that the next flag stands in its place.
+/// The first flag in `words`, which begin with a command, whose value was forgotten, so that the next flag stands in its
+/// place.
 ///
 /// The parser cannot tell, because a prompt may begin with dashes; `--prompt=--out` says that it does.
 pub fn forgotten_value(words: &[OsString]) -> Option<(String, String)> {
-    let render = render();
+    let whole = command();
+    let subcommand = whole.find_subcommand(words.first()?)?;
     let known = |word: &str| {
         let name = word.strip_prefix("--")?;
         let name = name.split_once('=').map_or(name, |(name, _)| name);
         if name == "help" {
             return Some(false);
         }
-        let arg = render.get_arguments().find(|arg| arg.get_long() == Some(name))?;
+        let arg = subcommand.get_arguments().find(|arg| arg.get_long() == Some(name))?;
         Some(arg.get_action().takes_values())
     };
     let mut words = words.iter().map(|word| word.to_string_lossy());

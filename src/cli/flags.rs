@@ -121,15 +121,8 @@ impl Flags {
             seed: text("seed").map(seed).transpose()?,
             width: size("width")?,
             height: size("height")?,
-            model: ModelPaths {
-                model: path(matches, "model")?,
-                adapter: path(matches, "adapter")?,
-                image_encoder: path(matches, "image-encoder")?,
-            },
-            compute: Compute {
-                device: text("device").map(|value| device(&value)).transpose()?.unwrap_or_default(),
-                dtype: text("dtype").map(|value| dtype(&value)).transpose()?.unwrap_or_default(),
-            },
+            model: model_paths(matches)?,
+            compute: compute(matches)?,
             options: RenderOptions {
                 out,
                 save_latents: path(matches, "save-latents")?,
@@ -137,6 +130,24 @@ impl Flags {
             },
         })
     }
+}
+
+/// `--model`, `--adapter` and `--image-encoder`.
+pub fn model_paths(matches: &ArgMatches) -> Result<ModelPaths, CliError> {
+    Ok(ModelPaths {
+        model: path(matches, "model")?,
+        adapter: path(matches, "adapter")?,
+        image_encoder: path(matches, "image-encoder")?,
+    })
+}
+
+/// `--device` and `--dtype`.
+pub fn compute(matches: &ArgMatches) -> Result<Compute, CliError> {
+    let text = |name: &str| matches.get_one::<String>(name);
+    Ok(Compute {
+        device: text("device").map(|value| device(value)).transpose()?.unwrap_or_default(),
+        dtype: text("dtype").map(|value| dtype(value)).transpose()?.unwrap_or_default(),
+    })
 }
 
 /// The flags before the first `--reference`, and those after each.
@@ -207,6 +218,7 @@ fn float(name: &str, value: &str, range: Range) -> Result<f64, CliError> {
     }
 }
 
+/// A whole number that is `allowed`; `words` say which are.
 pub fn whole<T: std::str::FromStr>(
     name: &str,
     value: &str,
@@ -274,7 +286,8 @@ fn blocks(value: &str) -> Result<BTreeMap<String, f64>, CliError> {
     Ok(out)
 }
 
-fn path(matches: &ArgMatches, name: &str) -> Result<Option<PathBuf>, CliError> {
+/// The value of a flag that takes a path.
+pub fn path(matches: &ArgMatches, name: &str) -> Result<Option<PathBuf>, CliError> {
     matches.get_one::<OsString>(name).map(|value| non_empty(name, value)).transpose()
 }
 

@@ -10,6 +10,7 @@ mod compose;
 mod compose_tests;
 mod console;
 mod error;
+mod evaluate;
 mod flags;
 mod inspect;
 mod latents;
@@ -30,10 +31,10 @@ pub use error::CliError;
 
 /// Does what `arguments` say (the program's name first) and returns the exit status.
 ///
-/// `start_engine` is called by commands that make pictures, `open_window` where there is no command.
+/// `start_engine` is called by commands that make pictures (by `evaluate` more than once), `open_window` where there is no command.
 pub fn run(
     arguments: impl IntoIterator<Item = OsString>,
-    start_engine: impl FnOnce() -> Result<Box<dyn Engine>, EngineError>,
+    start_engine: impl Fn() -> Result<Box<dyn Engine>, EngineError>,
     open_window: impl FnOnce(Vec<PathBuf>) -> Result<(), CliError>,
 ) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
@@ -54,7 +55,7 @@ pub fn run(
 
 fn dispatch(
     arguments: &[OsString],
-    start_engine: impl FnOnce() -> Result<Box<dyn Engine>, EngineError>,
+    start_engine: impl Fn() -> Result<Box<dyn Engine>, EngineError>,
     open_window: impl FnOnce(Vec<PathBuf>) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
     let words = arguments.get(1..).unwrap_or_default();
@@ -64,9 +65,7 @@ fn dispatch(
             args::COMMANDS.join(", ")
         )));
     }
-    if words.first().is_some_and(|word| word == "render")
-        && let Some((flag, next)) = args::forgotten_value(words)
-    {
+    if let Some((flag, next)) = args::forgotten_value(words) {
         return Err(CliError::usage(format!("{flag} has no value; the next word is the flag {}", error::shown(&next))));
     }
     let matches = match args::command().try_get_matches_from(arguments) {
@@ -77,6 +76,7 @@ fn dispatch(
     };
     match matches.subcommand() {
         Some(("render", matches)) => render::render(&flags::Flags::read(matches)?, start_engine),
+        Some(("evaluate", matches)) => evaluate::evaluate(matches, start_engine),
         Some(("bench", matches)) => bench::run(matches, arguments),
         Some((_, matches)) => {
             let files: Vec<PathBuf> = matches.get_many::<PathBuf>("file").into_iter().flatten().cloned().collect();

@@ -46,7 +46,8 @@ pub fn check(flags: &Flags) -> Result<(), CliError> {
     Ok(())
 }
 
-fn check_one(flag: &str, path: &Path) -> Result<(), CliError> {
+/// Checks that the file behind a flag can be written.
+pub fn check_one(flag: &str, path: &Path) -> Result<(), CliError> {
     library::check_target(path).map_err(|error| CliError::usage(format!("--{flag}: {error}")))
 }
 
@@ -68,7 +69,7 @@ fn is_device(path: &Path) -> bool {
 }
 
 /// Whether two paths name one file. A target that is not there yet is known by its folder and its name.
-fn same_file(a: &Path, b: &Path) -> bool {
+pub fn same_file(a: &Path, b: &Path) -> bool {
     match (resolved(a), resolved(b)) {
         (Some(a), Some(b)) => a == b && !is_device(&a),
         _ => a == b,

@@ -1,5 +1,6 @@
 //! What a model is, from its headers alone: its blocks and what it brings for settings that are left open.
 
+use super::encoding::ensure_subtractable;
 use super::model::Model;
 use super::{EngineError, ModelPaths};
 use crate::recipe::{ModelBlocks, ModelDefaults};
@@ -27,6 +28,15 @@ pub fn describe(paths: &ModelPaths) -> Result<ModelInfo, EngineError> {
     };
     let size_step = u32::try_from(model.vae_config.scale_factor()).unwrap_or(8).max(8);
     Ok(ModelInfo { name, blocks: model.blocks, defaults: model.defaults, size_step })
+}
+
+/// Whether words can be subtracted from references on `paths`: see [`ensure_subtractable`].
+///
+/// # Errors
+/// As [`describe`], and a model that takes no references because it has no adapter or image encoder.
+pub fn can_subtract(paths: &ModelPaths) -> Result<bool, EngineError> {
+    let model = Model::open(paths, true)?;
+    Ok(model.image_prompt.as_ref().is_some_and(|parts| ensure_subtractable(parts, &model).is_ok()))
 }
 
 #[cfg(test)]

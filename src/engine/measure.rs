@@ -15,7 +15,6 @@ use super::networks::Networks;
 use super::text;
 use super::{Compute, EngineError, ModelPaths};
 use crate::nn::cancel::Cancel;
-use crate::nn::ip_adapter::ProjectionShape;
 use crate::pixels::Picture;
 use crate::recipe::Crop;
 
@@ -74,12 +73,6 @@ impl ClipMeasure {
         let place = device::open(compute)?;
         let networks = Networks::default();
         Ok(Some(Self { model, place, networks, texts: Recent::new(KEPT), pictures: Recent::new(KEPT) }))
-    }
-
-    /// Whether words can be subtracted: the adapter takes one embedding a picture, and not patches.
-    pub fn can_subtract(&self) -> bool {
-        let projection = self.model.image_prompt.as_ref().map(|parts| parts.projection);
-        matches!(projection, Some(ProjectionShape::Base { .. }))
     }
 
     /// The embedding of a text's first 75 tokens.
@@ -162,15 +155,14 @@ mod tests {
         assert!((house.reference.unwrap() - 1.0).abs() < 1e-5, "{house:?}");
         assert!(house.prompt > house.leak.unwrap() + 0.1, "{house:?}");
         assert_eq!(clip.compare(&sample.rgb, "a house", None, Some(" ")).unwrap().leak, None);
-        assert!(clip.can_subtract());
     }
 
     #[test]
-    fn a_model_without_image_encoder_has_no_numbers_and_patches_no_subtraction() {
+    fn a_model_without_image_encoder_has_no_numbers() {
         let golden = |name: &str| Some(format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR")).into());
         let mut paths = ModelPaths { model: golden("model_a"), ..ModelPaths::default() };
         assert!(ClipMeasure::open(&paths, Compute::default()).unwrap().is_none());
-        (paths.adapter, paths.image_encoder) = (golden("adapter_a_plus.safetensors"), golden("vision_a"));
-        assert!(!ClipMeasure::open(&paths, Compute::default()).unwrap().unwrap().can_subtract());
+        (paths.adapter, paths.image_encoder) = (golden("adapter_a.safetensors"), golden("vision_a"));
+        assert!(ClipMeasure::open(&paths, Compute::default()).unwrap().is_some());
     }
 }

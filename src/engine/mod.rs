@@ -15,6 +15,7 @@ mod error;
 mod fake_engine;
 mod handle;
 mod job;
+mod judge;
 mod measure;
 mod memory;
 mod model;
@@ -27,7 +28,7 @@ mod worker;
 
 pub use bench::{BenchModel, BenchNetwork, BenchReport, BenchSpec, bench};
 pub use candle_engine::CandleEngine;
-pub use describe::{ModelInfo, describe};
+pub use describe::{ModelInfo, can_subtract, describe};
 pub use device::{built_in_devices, ensure_built_in};
 pub use error::EngineError;
 pub use fake_engine::{FakeEngine, Script};
@@ -36,6 +37,7 @@ pub use job::{
     Compute, DTypeChoice, DeviceChoice, Finished, JobEvent, JobSpec, LatentRgb, Latents, ModelPaths, Preview, Step,
     Timings,
 };
+pub use judge::{BuiltInJudge, Verdict};
 pub use measure::{ClipMeasure, Embedding, Match};
 pub use model::projection_shape;
 pub use pipeline::random_seed;

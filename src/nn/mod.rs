@@ -13,6 +13,7 @@ pub mod clip_text;
 pub mod clip_vision;
 pub mod embeddings;
 pub mod ip_adapter;
+pub mod judge;
 pub mod normalization;
 pub mod resampler;
 pub mod resnet;

@@ -1,4 +1,4 @@
-"""Writes the diffusers folder that the program embeds: f16 weights, published key names."""
+"""Writes what the program embeds, in f16: the diffusers folder with published key names, and the judge."""
 import json
 import os
 import shutil
@@ -37,6 +37,26 @@ def clip_part(folder, module, prefix):
             "max_position_embeddings model_type num_attention_heads num_channels num_hidden_layers patch_size projection_dim vocab_size").split()
     dump(folder, "config.json", {"architectures": [type(module).__name__], "torch_dtype": "float16", **{k: config[k] for k in keep if k in config}})
     save_file(state, os.path.join(folder, "model.safetensors"), {"format": "pt"})
+
+
+def judge(target, net, side, subjects, styles):
+    """The judge with its batch norms folded into the convolutions."""
+    state, shapes, last = {}, [], None
+    for module in net:
+        if isinstance(module, torch.nn.Conv2d):
+            last = module
+        elif isinstance(module, torch.nn.BatchNorm2d):
+            gain = module.weight / (module.running_var + module.eps).sqrt()
+            name = f"convolutions.{len(shapes)}"
+            state[name + ".weight"], state[name + ".bias"] = last.weight * gain[:, None, None, None], module.bias - module.running_mean * gain
+            shapes.append([last.out_channels, last.stride[0]])
+    one, two = (m for m in net if isinstance(m, torch.nn.Linear))
+    for name, module in (("linear1", one), ("linear2", two)):
+        state.update({f"{name}.{k}": v for k, v in module.state_dict().items()})
+    dump(target, "config.json", {"side": side, "convolutions": shapes, "hidden": one.out_features, "subjects": subjects, "styles": styles})
+    file = os.path.join(target, "model.safetensors")
+    save_file(half(state), file, {"format": "pt"})
+    os.chmod(file, 0o644)
 
 
 def write(target, vae, unet, one, two, see, adapter, scheduler, meta):

@@ -222,6 +222,9 @@ def judge(plan):
     stage.run(compute, every=100)
     net.eval()
     s, y = j.verdict(net.cpu(), images[-1000:], count)
+    import export as e
+    here = os.path.dirname(os.path.abspath(__file__))
+    e.judge(os.path.join(here, "..", "judge"), net, dataset.SEEN, list(dataset.SHAPES), list(dataset.STYLES))
     common.log("judge-held-out", stage.step, stage.spent, subject=float((s == data["subject"][-1000:]).mean()), style=float((y == data["style"][-1000:]).mean()))
 
 
@@ -259,6 +262,7 @@ if __name__ == "__main__":
     parser.add_argument("--plan", default="short", choices=PLANS)
     parser.add_argument("--stage", default="all", choices=["all", *STAGES])
     parser.add_argument("--steps", type=int, help="steps for the chosen stage instead of the plan's")
+    parser.add_argument("--rate", type=float, help="the UNet's learning rate instead of the plan's")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -266,6 +270,8 @@ if __name__ == "__main__":
     plan = dict(PLANS[args.plan])
     if args.steps:
         plan[args.stage + "_steps"] = args.steps
+    if args.rate:
+        plan["unet_rate"] = args.rate
     for name, stage in STAGES.items():
         if args.stage in ("all", name):
             print("stage", name, flush=True)
