@@ -196,13 +196,12 @@ fn forgotten_and_unknown_words_are_told_in_one_line() {
 #[test]
 fn a_command_is_never_a_picture() {
     let place = Place::new();
-    for command in ["board", "models"] {
-        // Even where a file has that name.
-        place.write(command, "x");
-        for arguments in [&[command][..], &[command, "--x", "strength=0,1", "--out", "o.png"], &[command, "--help"]] {
-            let line = place.refused(arguments);
-            assert!(line.contains(&format!("the command '{command}' is not built yet")), "{arguments:?}: {line}");
-        }
+    let command = "models";
+    // Even where a file has that name.
+    place.write(command, "x");
+    for arguments in [&[command][..], &[command, "--x", "strength=0,1", "--out", "o.png"], &[command, "--help"]] {
+        let line = place.refused(arguments);
+        assert!(line.contains(&format!("the command '{command}' is not built yet")), "{arguments:?}: {line}");
     }
     let line = place.refused(&["a.png", "render"]);
     assert!(line.contains("'render'"), "{line}");

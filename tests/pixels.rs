@@ -179,6 +179,7 @@ fn a_png_holds_its_texts_and_is_the_same_twice() {
         recipe_json: Some("{\"prompt\":\"ein Fisch, 魚\\nzwei\"}".to_owned()),
         parameters: Some("ein süßer Fisch\nSteps: 4".to_owned()),
         made_by_model: true,
+        ..PngText::default()
     };
     let bytes = encode_png(&picture, &text).unwrap();
     assert_eq!(bytes, encode_png(&picture, &text).unwrap());

@@ -67,7 +67,10 @@ impl Board {
                 let recipe = self.cell(x, y, blocks)?;
                 let mut asked = recipe.clone();
                 asked.guidance.get_or_insert(guidance);
-                asked.validate().map_err(|fault| {
+                let checked = asked.validate().and_then(|()| {
+                    asked.references.iter().try_for_each(|reference| blocks.injections(reference).map(drop))
+                });
+                checked.map_err(|fault| {
                     let place = [
                         Some(format!("{} {}", self.x.name, x.label)),
                         y.map(|(axis, y)| format!("{} {}", axis.name, y.label)),

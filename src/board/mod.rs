@@ -8,6 +8,7 @@ mod axis;
 mod change;
 mod error;
 mod grid;
+mod page;
 mod preset;
 mod values;
 
@@ -15,4 +16,5 @@ pub use axis::{Axis, Setting};
 pub use change::{Change, PictureName, Target};
 pub use error::BoardError;
 pub use grid::{Board, Cell, MOST_CELLS, changed_cells, drawing_order};
+pub use page::{Page, PageCell, settings_in_words};
 pub use preset::Preset;

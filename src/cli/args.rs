@@ -9,12 +9,13 @@ use clap::builder::{OsStringValueParser, PathBufValueParser};
 use clap::{Arg, ArgAction, Command};
 
 use super::evaluate::DEFAULT_PICTURES;
+use crate::board::{Axis, MOST_CELLS, Preset};
 use crate::recipe::{Role, SchedulerName};
 
 /// Commands of the contract that this program does not have yet: a word of this list is never a picture.
-pub const PLANNED: &[&str] = &["board", "models"];
+pub const PLANNED: &[&str] = &["models"];
 /// The commands that there are.
-pub const COMMANDS: &[&str] = &["render", "evaluate", "inspect", "bench"];
+pub const COMMANDS: &[&str] = &["render", "board", "evaluate", "inspect", "bench"];
 
 /// Flags that, after a `--reference`, belong to that reference; before the first they are for all.
 pub const SCOPED: &[&str] = &["mode", "blocks", "strength", "layout-strength", "crop", "subtract", "subtract-strength"];
@@ -33,6 +34,26 @@ Examples:
 --crop, --mode, --strength, --layout-strength, --blocks, --subtract and
 --subtract-strength after a --reference belong to that reference; before the
 first --reference they are for all.";
+
+const BOARD_EXAMPLES: &str = "\
+Examples:
+  instantstyle board --preset which-mode --reference sea.jpg \\
+    --prompt \"a fish\" --out modes.png
+  instantstyle board --x \"strength=0..2 step 0.5\" --y mode=style,everything \\
+    --reference sea.jpg --prompt \"a fish\" --html strengths --out strengths.png
+  instantstyle board --x reference=sea.jpg,rabbit.png --y \"prompt=a fish,\\\"a cat, red\\\"\" \\
+    --out references.png
+
+An AXIS is a field of the recipe by its flag's name, or a block of the model:
+  strength, layout-strength, subtract-strength, start, end, denoise, guidance,
+  steps, seed, width, height and a block (such as up_blocks.0.attentions.1) take
+  numbers or ranges: 0,0.5,1 or 0..1 step 0.25 (steps and seed: 1..4)
+  mode, scheduler, crop, blocks take the words of their flags
+  prompt, negative, subtract take texts; reference, init take pictures; size
+  takes WIDTHxHEIGHT
+A value that holds a comma stands in quotation marks, and \"\" inside them is one
+mark. AXIS@2 changes the second reference only. A block's axis leaves the other
+blocks as the mode sets them. At most 400 cells.";
 
 /// The whole command line.
 pub fn command() -> Command {
@@ -53,18 +74,55 @@ pub fn command() -> Command {
                 .help("Open the window with these pictures as references"),
         )
         .subcommand(render())
+        .subcommand(board())
         .subcommand(evaluate())
         .subcommand(inspect())
         .subcommand(super::bench::command())
 }
 
 fn render() -> Command {
-    let command = Command::new("render")
+    painting("render", false)
         .about("Make one picture")
         .override_usage("instantstyle render [--recipe FILE.json | --from PICTURE.png] [FLAGS] --out FILE.png")
         .after_help(RENDER_EXAMPLES)
-        .args_override_self(true)
-        .max_term_width(110)
+        .next_help_heading("Output")
+        .arg(path("out", "FILE.png", "Where the picture goes; an existing file is replaced (required)"))
+        .arg(path("save-latents", "FILE", "Also save the final latents (safetensors, one f32 tensor `latents`)"))
+        .arg(switch("json", "Print one JSON line: seconds per stage and per step, peak memory, device, seed"))
+}
+
+fn board() -> Command {
+    let presets = Preset::ALL.map(|preset| format!("{} ({})", preset.name(), preset.question())).join(", ");
+    painting("board", true)
+        .about("Make a grid of pictures over one or two settings, as one contact sheet")
+        .override_usage("instantstyle board [FLAGS OF RENDER] --x AXIS=V1,V2,… [--y AXIS=…] --out FILE.png")
+        .after_help(BOARD_EXAMPLES)
+        .next_help_heading("Output")
+        .arg(path("out", "FILE.png", "Where the contact sheet goes; an existing file is replaced (required)"))
+        .arg(path("cells", "FOLDER", "Also write every cell as a picture of its own"))
+        .arg(path("html", "FOLDER", "Also write a page for a browser, index.html with its cells, that zooms all of them at once"))
+        .arg(switch(
+            "numbers",
+            "Measure each cell with the model's CLIP towers: match with the prompt, match with the reference, leak of the \
+             words to subtract",
+        ))
+        .arg(switch("json", "Print one JSON line: cells, seconds per cell and per stage, encoder runs, shared steps"))
+        .mut_arg("x", |arg| arg.help(format!("The columns: {} or a block's name; at most {MOST_CELLS} cells", Axis::FIELDS.join(", "))))
+        .mut_arg("preset", |arg| arg.help(format!("Ready-made columns: {presets}")))
+}
+
+/// A command with everything that shapes a picture.
+fn painting(name: &'static str, with_axes: bool) -> Command {
+    let command = Command::new(name).args_override_self(true).max_term_width(110);
+    let command = match with_axes {
+        true => command
+            .next_help_heading("Axes")
+            .arg(text("x", "AXIS=V1,V2,…", ""))
+            .arg(text("y", "AXIS=V1,V2,…", "The rows, in the same way; without it there is one row"))
+            .arg(text("preset", "NAME", "")),
+        false => command,
+    };
+    let command = command
         .next_help_heading("What to paint")
         .arg(text("prompt", "TEXT", "What to paint"))
         .arg(text("negative", "TEXT", "What to keep out of the picture"))
@@ -104,15 +162,6 @@ fn render() -> Command {
         .arg(text("width", "N", "8 to 8192 pixels, a multiple of 8 [default: the model's]"))
         .arg(text("height", "N", "8 to 8192 pixels, a multiple of 8 [default: the model's]"));
     with_model(command)
-        .next_help_heading("Output")
-        .arg(path("out", "FILE.png", "Where the picture goes; an existing file is replaced (required)"))
-        .arg(path("save-latents", "FILE", "Also save the final latents (safetensors, one f32 tensor `latents`)"))
-        .arg(
-            Arg::new("json")
-                .long("json")
-                .action(ArgAction::SetTrue)
-                .help("Print one JSON line: seconds per stage and per step, peak memory, device, seed"),
-        )
 }
 
 /// The flags that name a model and where it computes.
@@ -161,6 +210,10 @@ fn inspect() -> Command {
 /// A flag with one value, the last one given winning. A value may begin with a dash ("-1").
 pub fn text(name: &'static str, value: &'static str, help: impl Into<String>) -> Arg {
     Arg::new(name).long(name).value_name(value).allow_hyphen_values(true).help(help.into())
+}
+
+fn switch(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
 }
 
 fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {

@@ -1,5 +1,6 @@
 //! Every way in which the command line can fail, and the one place that turns it into an exit status and a line.
 
+use crate::board::BoardError;
 use crate::engine::EngineError;
 use crate::pixels::DecodeError;
 use crate::recipe::RecipeError;
@@ -16,6 +17,8 @@ pub enum CliError {
     Machine(String),
     #[error(transparent)]
     Recipe(#[from] RecipeError),
+    #[error(transparent)]
+    Board(#[from] BoardError),
     #[error(transparent)]
     Decode(#[from] DecodeError),
     #[error(transparent)]
@@ -35,7 +38,7 @@ impl CliError {
     /// The exit status, and the line for stderr if there is one: 2 for bad arguments or input, 1 for anything else.
     pub fn status_and_line(&self) -> (u8, Option<String>) {
         let status = match self {
-            Self::Usage(_) | Self::Recipe(_) | Self::Decode(_) | Self::Weights(_) => 2,
+            Self::Usage(_) | Self::Recipe(_) | Self::Board(_) | Self::Decode(_) | Self::Weights(_) => 2,
             Self::AlreadyReported => return (2, None),
             Self::Engine(error) if error.is_bad_input() => 2,
             Self::Engine(_) | Self::Machine(_) => 1,

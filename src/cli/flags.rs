@@ -39,6 +39,40 @@ pub struct Flags {
     pub options: RenderOptions,
 }
 
+/// The flags of `board`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct BoardFlags {
+    /// What the cells share.
+    pub render: Flags,
+    pub x: Option<String>,
+    pub y: Option<String>,
+    pub preset: Option<String>,
+    /// Where each cell goes as a picture of its own.
+    pub cells: Option<PathBuf>,
+    /// Where the page for a browser goes.
+    pub html: Option<PathBuf>,
+    pub numbers: bool,
+}
+
+impl BoardFlags {
+    /// Reads the matches of the command `board`. The axes are read when the model's blocks are known.
+    ///
+    /// # Errors
+    /// As [`Flags::read`].
+    pub fn read(matches: &ArgMatches) -> Result<Self, CliError> {
+        let text = |name: &str| matches.get_one::<String>(name).cloned();
+        Ok(Self {
+            render: Flags::read(matches)?,
+            x: text("x"),
+            y: text("y"),
+            preset: text("preset"),
+            cells: path(matches, "cells")?,
+            html: path(matches, "html")?,
+            numbers: matches.get_flag("numbers"),
+        })
+    }
+}
+
 /// Where the recipe that the flags override comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Base {
@@ -74,7 +108,7 @@ pub struct RenderOptions {
 }
 
 impl Flags {
-    /// Reads the matches of the command `render`.
+    /// Reads the matches of the command `render`, or of `board`, which has no latents to save.
     ///
     /// # Errors
     /// The first value that is outside its range or no value at all.
@@ -103,7 +137,7 @@ impl Flags {
         let seed = |value: String| whole("seed", &value, "a whole number from 0 to 18446744073709551615", |_| true);
         let out = path(matches, "out")?;
         let Some(out) = out else {
-            return Err(CliError::usage("render needs a place for the picture; add --out FILE.png"));
+            return Err(CliError::usage("there is no place for the picture; add --out FILE.png"));
         };
         Ok(Self {
             base,
@@ -288,7 +322,8 @@ fn blocks(value: &str) -> Result<BTreeMap<String, f64>, CliError> {
 
 /// The value of a flag that takes a path.
 pub fn path(matches: &ArgMatches, name: &str) -> Result<Option<PathBuf>, CliError> {
-    matches.get_one::<OsString>(name).map(|value| non_empty(name, value)).transpose()
+    // Not every command has every flag.
+    matches.try_get_one::<OsString>(name).ok().flatten().map(|value| non_empty(name, value)).transpose()
 }
 
 fn non_empty(name: &str, value: &OsString) -> Result<PathBuf, CliError> {

@@ -5,6 +5,7 @@
 
 mod args;
 mod bench;
+mod board;
 mod compose;
 #[cfg(test)]
 mod compose_tests;
@@ -78,6 +79,7 @@ fn dispatch(
         Some(("render", matches)) => render::render(&flags::Flags::read(matches)?, start_engine),
         Some(("evaluate", matches)) => evaluate::evaluate(matches, start_engine),
         Some(("bench", matches)) => bench::run(matches, arguments),
+        Some(("board", matches)) => board::board(&flags::BoardFlags::read(matches)?, start_engine),
         Some((_, matches)) => {
             let files: Vec<PathBuf> = matches.get_many::<PathBuf>("file").into_iter().flatten().cloned().collect();
             inspect::inspect(&files)

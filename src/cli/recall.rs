@@ -131,7 +131,7 @@ fn find(
 }
 
 /// A crop outside of its picture is told before a model is loaded.
-fn check_crop(crop: Crop, picture: &Picture) -> Result<(), CliError> {
+pub fn check_crop(crop: Crop, picture: &Picture) -> Result<(), CliError> {
     let Crop::Rect { x, y, width, height } = crop else { return Ok(()) };
     let (picture_width, picture_height) = picture.rgb.dimensions();
     let inside = |start: u32, length: u32, side: u32| start.checked_add(length).is_some_and(|end| end <= side);

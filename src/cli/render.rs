@@ -13,6 +13,7 @@ use super::{latents, recall, targets};
 use crate::engine::{Engine, EngineError, Finished, JobEvent, JobSpec, Step, random_seed};
 use crate::library::{LibraryError, write_atomically};
 use crate::pixels::{Picture, finished_png};
+use crate::recipe::ModelFiles;
 
 /// Makes the picture that `flags` ask for. `start` starts an engine; it is not called before the input is known to be
 /// good.
@@ -22,23 +23,8 @@ use crate::pixels::{Picture, finished_png};
 pub fn render(flags: &Flags, start: impl FnOnce() -> Result<Box<dyn Engine>, EngineError>) -> Result<(), CliError> {
     let begun = Instant::now();
     targets::check(flags)?;
-    let base = flags.base.as_ref().map(recall::read_base).transpose()?;
-    let opened = open_references(flags)?;
-    let hashes: Vec<String> = opened.iter().map(|(_, picture)| picture.hash.clone()).collect();
-    let mut order = compose(flags, base, &hashes)?;
-    let pictures = recall::find_pictures(&mut order, &opened)?;
-
     let mut console = Console::stderr();
-    for notice in &order.notices {
-        console.notice(notice);
-    }
-    if order.recipe.seed.is_none() {
-        let seed = random_seed();
-        order.recipe.seed = Some(seed);
-        console.line(&format!("seed {seed}"));
-    }
-    let recorded = order.recipe.model.clone();
-    let kept = files(&order, &pictures);
+    let Prepared { order, pictures, recorded, kept } = prepare(flags, &mut console)?;
     let spec = JobSpec {
         recipe: Arc::new(order.recipe),
         references: pictures.references,
@@ -64,6 +50,40 @@ pub fn render(flags: &Flags, start: impl FnOnce() -> Result<Box<dyn Engine>, Eng
     }
     console.done(&format!("{} is ready ({})", flags.options.out.display(), duration(total)));
     Ok(())
+}
+
+/// Good input, before an engine is started.
+pub struct Prepared {
+    /// The recipe has a seed, and the hashes and names of its pictures.
+    pub order: Order,
+    pub pictures: recall::Pictures,
+    /// The weights that the recipe was made with, as far as it says.
+    pub recorded: ModelFiles,
+    /// The pictures that came from files, for the library.
+    pub kept: Vec<(PathBuf, Arc<Picture>)>,
+}
+
+/// Reads everything that `flags` name, and says what the artist should know.
+///
+/// # Errors
+/// Bad input.
+pub fn prepare(flags: &Flags, console: &mut Console) -> Result<Prepared, CliError> {
+    let base = flags.base.as_ref().map(recall::read_base).transpose()?;
+    let opened = open_references(flags)?;
+    let hashes: Vec<String> = opened.iter().map(|(_, picture)| picture.hash.clone()).collect();
+    let mut order = compose(flags, base, &hashes)?;
+    let pictures = recall::find_pictures(&mut order, &opened)?;
+    for notice in &order.notices {
+        console.notice(notice);
+    }
+    if order.recipe.seed.is_none() {
+        let seed = random_seed();
+        order.recipe.seed = Some(seed);
+        console.line(&format!("seed {seed}"));
+    }
+    let recorded = order.recipe.model.clone();
+    let kept = files(&order, &pictures);
+    Ok(Prepared { order, pictures, recorded, kept })
 }
 
 /// The pictures of `--reference`; one that is given twice is read once.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::error::{CliError, shown};
-use super::flags::{Base, Flags};
+use super::flags::{Base, BoardFlags, Flags};
 use crate::library;
 
 /// Checks `--out` and `--save-latents`: that they can be written, and that they replace nothing that is read.
@@ -42,6 +42,23 @@ pub fn check(flags: &Flags) -> Result<(), CliError> {
                 path.display()
             )));
         }
+    }
+    Ok(())
+}
+
+/// As [`check`], and that the folders of a board can be made or written in.
+///
+/// # Errors
+/// As [`check`]; a folder whose own folder is missing, or a file in its place.
+pub fn check_board(flags: &BoardFlags) -> Result<(), CliError> {
+    check(&flags.render)?;
+    for (flag, folder) in [("cells", &flags.cells), ("html", &flags.html)] {
+        let Some(folder) = folder else { continue };
+        if folder.exists() && !folder.is_dir() {
+            return Err(CliError::usage(format!("--{flag} wants a folder, and this is a file: {}", folder.display())));
+        }
+        // A folder that is not there yet is tried as a name in its own folder.
+        check_one(flag, &if folder.is_dir() { folder.join("index.html") } else { folder.clone() })?;
     }
     Ok(())
 }

@@ -69,7 +69,8 @@ impl Session {
             let tokens = self.reference_tokens(reference, picture, context.cancel, journal)?;
             active.push(ActiveReference { reference, injections, tokens });
         }
-        image_prompts(&mut self.networks, &self.model, &self.place, &active, guided)
+        let Self { model, place, networks, key_values, .. } = self;
+        image_prompts(networks, model, place, &active, guided, key_values, &mut journal.timings.key_value_runs)
     }
 
     fn reference_tokens(

@@ -140,4 +140,8 @@ pub struct Timings {
     pub step_secs: Vec<f64>,
     /// Prompts and pictures that had to be encoded; 0 when all came from the caches.
     pub encoder_runs: usize,
+    /// Blocks of the UNet for which keys and values of image tokens had to be computed.
+    pub key_value_runs: usize,
+    /// Steps that were taken over from an earlier picture; `step_secs` does not hold them.
+    pub shared_steps: usize,
 }

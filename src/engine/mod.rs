@@ -4,6 +4,7 @@
 //! tests of what stands above. Arrows: engine -> nn, weights, pixels, recipe.
 
 mod bench;
+mod board_run;
 mod builtin;
 mod cache;
 mod candle_engine;
@@ -21,12 +22,14 @@ mod memory;
 mod model;
 mod networks;
 mod pipeline;
+mod prefix;
 mod references;
 mod sampling;
 mod text;
 mod worker;
 
 pub use bench::{BenchModel, BenchNetwork, BenchReport, BenchSpec, bench};
+pub use board_run::{BoardRun, CellRun, CellState};
 pub use candle_engine::CandleEngine;
 pub use describe::{ModelInfo, can_subtract, describe};
 pub use device::{built_in_devices, ensure_built_in};

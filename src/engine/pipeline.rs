@@ -9,12 +9,14 @@ use super::device::{self, Place};
 use super::encoding::{ensure_subtractable, subtraction};
 use super::model::Model;
 use super::networks::Networks;
-use super::sampling::Sampling;
+use super::prefix::{Prefixes, SamplerState};
+use super::references::KeyValues;
+use super::sampling::{Sampling, steps_before_references};
 use super::text::PromptEmbeds;
 use super::{Compute, EngineError, Finished, JobEvent, JobSpec, Latents, ModelPaths, Timings, memory};
 use crate::nn::cancel::Cancel;
 use crate::nn::ip_adapter::ImageFeatures;
-use crate::nn::schedulers::{self, img2img_start};
+use crate::nn::schedulers::{self, Scheduler, img2img_start};
 use crate::nn::torch_rng::TorchGenerator;
 use crate::pixels::init_size;
 use crate::recipe::{Crop, Injection, Recipe, RecipeError, Role};
@@ -35,6 +37,10 @@ pub struct Session {
     pub(super) words: Recent<String, Tensor>,
     /// By picture and crop; None is the zero image.
     pub(super) features: Recent<Option<(String, Crop)>, ImageFeatures>,
+    /// Keys and values of image tokens, by what they were made from.
+    pub(super) key_values: KeyValues,
+    /// Steps of earlier jobs in which no reference had entered yet.
+    prefixes: Prefixes,
 }
 
 /// What is noted about a job while it runs.
@@ -62,6 +68,8 @@ impl Session {
             prompts: Recent::new(KEPT_ENCODINGS),
             words: Recent::new(KEPT_ENCODINGS),
             features: Recent::new(KEPT_ENCODINGS),
+            key_values: KeyValues::default(),
+            prefixes: Prefixes::default(),
         })
     }
 
@@ -95,7 +103,7 @@ impl Session {
         let settings = Settings::of(&recipe)?;
         let guided = settings.guidance > 1.0 && self.model.unet_config.time_cond_proj_dim.is_none();
         let injections = self.injections(&recipe, guided)?;
-        let mut scheduler = schedulers::new(settings.scheduler, &self.model.scheduler_config, settings.steps)?;
+        let scheduler = schedulers::new(settings.scheduler, &self.model.scheduler_config, settings.steps)?;
         let begin = match &recipe.init {
             Some(init) => img2img_start(settings.steps, init.denoise)?,
             None => 0,
@@ -110,24 +118,16 @@ impl Session {
         self.networks.drop_large_encoders(&self.model);
         journal.timings.encoding_secs = clock.elapsed().as_secs_f64();
 
-        let mut generator = TorchGenerator::manual_seed(settings.seed);
-        let factor = self.model.vae_config.scale_factor();
-        let (width, height) = (settings.width as usize / factor, settings.height as usize / factor);
-        let channels = self.model.vae_config.latent_channels;
-        let count = channels * height * width;
-        let latents = |values| Latents { channels, height, width, values };
-        let start = match &spec.init {
-            Some(picture) if recipe.init.is_some() => {
-                (context.say)(JobEvent::Encoding("content picture"));
-                let original =
-                    self.encode_init(picture, (settings.width, settings.height), &mut generator, context.cancel)?;
-                latents(scheduler.add_noise(&original, &generator.randn(count), begin))
-            }
-            _ => {
-                let sigma = scheduler.init_noise_sigma() as f32;
-                latents(generator.randn(count).into_iter().map(|x| x * sigma).collect())
-            }
+        let count = scheduler.timesteps().len().saturating_sub(begin);
+        let window = (recipe.start, recipe.end);
+        let unshaped = steps_before_references(&image_prompts, count, window);
+        // A picture without references has nothing to share its way with.
+        let shares = !recipe.references.is_empty();
+        let mut state = match self.prefixes.find(&recipe, unshaped).filter(|_| shares) {
+            Some(state) => state,
+            None => self.first_state(spec, &recipe, &settings, scheduler, begin, context)?,
         };
+        journal.timings.shared_steps = state.done;
 
         if !self.networks.is_unet_loaded() {
             let clock = Instant::now();
@@ -144,18 +144,22 @@ impl Session {
             guidance: settings.guidance,
             time_cond_proj_dim: self.model.unet_config.time_cond_proj_dim,
             image_prompts: &image_prompts,
-            window: (recipe.start, recipe.end),
+            window,
             width: settings.width,
             height: settings.height,
             latent_rgb: self.model.latent_rgb.clone(),
-            pixels_per_latent: factor,
+            pixels_per_latent: self.model.vae_config.scale_factor(),
             cancel: context.cancel,
         };
-        let say = &mut *context.say;
-        let (latents, step_secs) =
-            sampling.run(scheduler.as_mut(), begin, start, &mut generator, &mut |step| say(JobEvent::Step(step)))?;
+        let (say, prefixes) = (&mut *context.say, &mut self.prefixes);
+        journal.timings.step_secs = sampling.run(&mut state, begin, &mut |step, state| {
+            if shares && state.done <= unshaped {
+                prefixes.keep(&recipe, state);
+            }
+            say(JobEvent::Step(step));
+        })?;
         journal.timings.sampling_secs = clock.elapsed().as_secs_f64();
-        journal.timings.step_secs = step_secs;
+        let latents = state.latents;
 
         let clock = Instant::now();
         (context.say)(JobEvent::Decoding);
@@ -163,6 +167,36 @@ impl Session {
         journal.timings.decoding_secs = clock.elapsed().as_secs_f64();
         let Journal { timings, notices } = journal;
         Ok(Finished { image, recipe, latents, timings, notices, device: self.place.words.clone() })
+    }
+
+    /// The sampler before its first step: the seed's noise, or the content picture with that noise over it.
+    fn first_state(
+        &mut self,
+        spec: &JobSpec,
+        recipe: &Recipe,
+        settings: &Settings,
+        scheduler: Box<dyn Scheduler + Send>,
+        begin: usize,
+        context: &mut JobContext,
+    ) -> Result<SamplerState, EngineError> {
+        let mut generator = TorchGenerator::manual_seed(settings.seed);
+        let factor = self.model.vae_config.scale_factor();
+        let (width, height) = (settings.width as usize / factor, settings.height as usize / factor);
+        let channels = self.model.vae_config.latent_channels;
+        let count = channels * height * width;
+        let values = match &spec.init {
+            Some(picture) if recipe.init.is_some() => {
+                (context.say)(JobEvent::Encoding("content picture"));
+                let original =
+                    self.encode_init(picture, (settings.width, settings.height), &mut generator, context.cancel)?;
+                scheduler.add_noise(&original, &generator.randn(count), begin)
+            }
+            _ => {
+                let sigma = scheduler.init_noise_sigma() as f32;
+                generator.randn(count).into_iter().map(|x| x * sigma).collect()
+            }
+        };
+        Ok(SamplerState { scheduler, generator, latents: Latents { channels, height, width, values }, done: 0 })
     }
 
     /// Fills in what the recipe leaves open, and checks the result as a whole.
@@ -251,7 +285,6 @@ impl Settings {
     }
 }
 
-/// A seed for recipes that name none, from the system's own source of hash keys.
 /// A seed from the system's randomness.
 pub fn random_seed() -> u64 {
     use std::hash::{BuildHasher, Hasher};

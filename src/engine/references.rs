@@ -7,11 +7,12 @@
 use candle_core::{DType, Tensor};
 
 use super::EngineError;
+use super::cache::Recent;
 use super::device::Place;
 use super::model::Model;
 use super::networks::Networks;
 use crate::nn::attention_processor::ImagePrompt;
-use crate::recipe::{Injection, Reference};
+use crate::recipe::{Crop, Injection, Reference, Subtraction};
 
 /// Image tokens of one reference, each `[1, tokens, cross_attention_dim]`.
 #[derive(Debug, Clone)]
@@ -19,6 +20,36 @@ pub struct ReferenceTokens {
     pub image: Tensor,
     /// Tokens of a zero image: the unconditional side.
     pub zero: Tensor,
+}
+
+/// What a reference's tokens are made from.
+#[derive(Debug, Clone, PartialEq)]
+struct TokensKey {
+    hash: String,
+    crop: Crop,
+    subtract: Option<Subtraction>,
+}
+
+/// What keys and values in one block are made from: the references of a group and the sides that they stand on. Strengths
+/// enter later, so that moving one computes nothing again.
+#[derive(Debug, Clone, PartialEq)]
+struct KeyValueKey {
+    block: usize,
+    guided: bool,
+    pushed_away: bool,
+    members: Vec<TokensKey>,
+}
+
+/// Keys and values of a block's cross-attentions, in their order.
+type BlockKeyValues = Vec<(Tensor, Tensor)>;
+
+/// Keys and values of earlier pictures. One entry of SDXL takes about 1 MB, with a Plus adapter 4.
+pub struct KeyValues(Recent<KeyValueKey, BlockKeyValues>);
+
+impl Default for KeyValues {
+    fn default() -> Self {
+        Self(Recent::new(64))
+    }
 }
 
 /// One reference at work: its group, how it enters each block, its tokens.
@@ -68,6 +99,8 @@ pub fn image_prompts(
     place: &Place,
     references: &[ActiveReference],
     guided: bool,
+    known: &mut KeyValues,
+    runs: &mut usize,
 ) -> Result<Vec<Vec<ImagePrompt>>, EngineError> {
     let count: usize = model.block_infos.iter().map(|block| block.cross_attentions.len()).sum();
     let mut out: Vec<Vec<ImagePrompt>> = vec![Vec::new(); count];
@@ -80,31 +113,27 @@ pub fn image_prompts(
             .collect();
         for Group { pushed_away, members, .. } in groups_of_block(&entering) {
             let largest = members.iter().map(|(_, w)| *w).fold(0.0, |a: f64, b| if b.abs() > a.abs() { b } else { a });
-            let mut rows = [Vec::new(), Vec::new()];
             let mut bias = Vec::new();
+            let mut active = Vec::new();
             for (index, weight) in &members {
-                let Some(active) = references.get(*index) else { continue };
-                let tokens = &active.tokens;
-                // "precise": the image works on the unconditional side, and guidance turns it around.
-                let (unconditional, conditional) =
-                    if pushed_away { (&tokens.image, &tokens.zero) } else { (&tokens.zero, &tokens.image) };
-                rows[0].push(unconditional.clone());
-                rows[1].push(conditional.clone());
+                let Some(reference) = references.get(*index) else { continue };
+                active.push(reference);
+                let tokens = &reference.tokens;
                 bias.extend(std::iter::repeat_n((weight / largest).ln() as f32, tokens.image.dim(1)?));
             }
-            let [unconditional, conditional] = rows;
-            let conditional = Tensor::cat(&conditional, 1)?;
-            let tokens = match guided {
-                true => Tensor::cat(&[Tensor::cat(&unconditional, 1)?, conditional], 0)?,
-                false => conditional,
-            };
             let logit_bias = match bias.iter().any(|b| *b != 0.0) {
                 true => Some(Tensor::from_vec(bias.clone(), bias.len(), &place.device)?.to_dtype(DType::F32)?),
                 false => None,
             };
-            for cross_attention in block.cross_attentions.clone() {
-                let weights = networks.key_value(parts, cross_attention, block.inner_dim, place)?;
-                let (key, value) = weights.forward(&tokens)?;
+            let members = active.iter().map(|active| active.key()).collect();
+            let key = KeyValueKey { block: block_index, guided, pushed_away, members };
+            let pairs = known.0.get_or_try(key, || {
+                *runs += 1;
+                let tokens = group_tokens(&active, pushed_away, guided)?;
+                let pair = |index| Ok(networks.key_value(parts, index, block.inner_dim, place)?.forward(&tokens)?);
+                block.cross_attentions.clone().map(pair).collect::<Result<BlockKeyValues, EngineError>>()
+            })?;
+            for (cross_attention, (key, value)) in block.cross_attentions.clone().zip(pairs) {
                 if let Some(slot) = out.get_mut(cross_attention) {
                     slot.push(ImagePrompt { key, value, scale: largest, logit_bias: logit_bias.clone() });
                 }
@@ -113,6 +142,31 @@ pub fn image_prompts(
     }
     networks.keep_key_values(|index| out.get(index).is_some_and(|prompts| !prompts.is_empty()));
     Ok(out)
+}
+
+impl ActiveReference<'_> {
+    fn key(&self) -> TokensKey {
+        let Reference { hash, crop, subtract, .. } = self.reference;
+        TokensKey { hash: hash.clone(), crop: *crop, subtract: subtract.clone() }
+    }
+}
+
+/// The tokens of a group, one reference behind the other: `[2 or 1, tokens, cross_attention_dim]`.
+fn group_tokens(group: &[&ActiveReference], pushed_away: bool, guided: bool) -> Result<Tensor, EngineError> {
+    let mut rows = [Vec::new(), Vec::new()];
+    for ActiveReference { tokens, .. } in group {
+        // "precise": the image works on the unconditional side, and guidance turns it around.
+        let (unconditional, conditional) =
+            if pushed_away { (&tokens.image, &tokens.zero) } else { (&tokens.zero, &tokens.image) };
+        rows[0].push(unconditional);
+        rows[1].push(conditional);
+    }
+    let [unconditional, conditional] = rows;
+    let conditional = Tensor::cat(&conditional, 1)?;
+    Ok(match guided {
+        true => Tensor::cat(&[Tensor::cat(&unconditional, 1)?, conditional], 0)?,
+        false => conditional,
+    })
 }
 
 #[cfg(test)]

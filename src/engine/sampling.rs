@@ -6,13 +6,12 @@ use std::time::Instant;
 use candle_core::{DType, Tensor};
 
 use super::device::Place;
+use super::prefix::SamplerState;
 use super::text::PromptEmbeds;
 use super::{EngineError, LatentRgb, Latents, Preview, Step};
 use crate::nn::attention_processor::ImagePrompt;
 use crate::nn::cancel::Cancel;
 use crate::nn::embeddings::guidance_scale_embedding;
-use crate::nn::schedulers::Scheduler;
-use crate::nn::torch_rng::TorchGenerator;
 use crate::nn::unet_2d_condition::{AddedConditioning, Conditioning, UNet2DConditionModel};
 
 /// Everything that one run of the sampler needs, ready to use.
@@ -41,20 +40,27 @@ pub fn is_in_window(index: usize, count: usize, (start, end): (f64, f64)) -> boo
     !(begins < start || ends > end)
 }
 
+/// How many of `count` steps run before references enter: all of them where none does.
+pub fn steps_before_references(image_prompts: &[Vec<ImagePrompt>], count: usize, window: (f64, f64)) -> usize {
+    match image_prompts.iter().all(Vec::is_empty) {
+        true => count,
+        false => (0..count).find(|i| is_in_window(*i, count, window)).unwrap_or(count),
+    }
+}
+
 impl Sampling<'_> {
-    /// Runs the steps from `begin` on, and returns the final latents and the seconds of each step.
+    /// Runs the steps that `state` has before it, of those from `begin` on, and returns the seconds of each. `on_step` gets the
+    /// state after each step too.
     pub fn run(
         &self,
-        scheduler: &mut dyn Scheduler,
+        state: &mut SamplerState,
         begin: usize,
-        start: Latents,
-        generator: &mut TorchGenerator,
-        on_step: &mut dyn FnMut(Step),
-    ) -> Result<(Latents, Vec<f64>), EngineError> {
-        let timesteps: Vec<f64> = scheduler.timesteps().get(begin..).unwrap_or_default().to_vec();
+        on_step: &mut dyn FnMut(Step, &SamplerState),
+    ) -> Result<Vec<f64>, EngineError> {
+        let timesteps: Vec<f64> = state.scheduler.timesteps().get(begin..).unwrap_or_default().to_vec();
         let count = timesteps.len();
         let device = &self.place.device;
-        let shape = (1, start.channels, start.height, start.width);
+        let shape = (1, state.latents.channels, state.latents.height, state.latents.width);
         let (embeds, pooled) = match self.negative {
             Some(negative) => (
                 Tensor::cat(&[&negative.embeds, &self.prompt.embeds], 0)?,
@@ -71,12 +77,11 @@ impl Sampling<'_> {
         };
         let (width, height) = (f64::from(self.width), f64::from(self.height));
 
-        let mut latents = start;
         let mut step_secs = Vec::with_capacity(count);
-        for (i, timestep) in timesteps.into_iter().enumerate() {
+        for (i, timestep) in timesteps.into_iter().enumerate().skip(state.done) {
             let began = Instant::now();
             self.cancel.check()?;
-            let input = scheduler.scale_model_input(&latents.values, begin + i);
+            let input = state.scheduler.scale_model_input(&state.latents.values, begin + i);
             let input = Tensor::from_vec(input, shape, device)?;
             let input = if self.negative.is_some() { Tensor::cat(&[&input, &input], 0)? } else { input };
             let image_prompts = if is_in_window(i, count, self.window) { self.image_prompts } else { &[] };
@@ -99,6 +104,7 @@ impl Sampling<'_> {
                 None => output,
             };
             let guided = guided.flatten_all()?.to_vec1::<f32>()?;
+            let SamplerState { scheduler, generator, latents, done } = state;
             let step = scheduler.step(&guided, begin + i, &latents.values, &mut |n| generator.randn(n));
             if !step.prev_sample.iter().all(|x| x.is_finite()) {
                 return Err(EngineError::NotFinite(format!(
@@ -107,16 +113,17 @@ impl Sampling<'_> {
                 )));
             }
             latents.values = step.prev_sample;
+            *done = i + 1;
             let seconds = began.elapsed().as_secs_f64();
             step_secs.push(seconds);
             let preview = Preview {
-                latents: Latents { values: step.pred_original_sample, ..latents },
+                latents: Latents { values: step.pred_original_sample, ..*latents },
                 factors: self.latent_rgb.clone(),
                 pixels_per_latent: self.pixels_per_latent,
             };
-            on_step(Step { index: i + 1, count, seconds, preview: Arc::new(preview) });
+            on_step(Step { index: i + 1, count, seconds, preview: Arc::new(preview) }, state);
         }
-        Ok((latents, step_secs))
+        Ok(step_secs)
     }
 }
 

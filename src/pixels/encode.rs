@@ -4,7 +4,7 @@
 
 use image::RgbImage;
 
-use super::png_text::RECIPE_KEYWORD;
+use super::png_text::{BOARD_KEYWORD, RECIPE_KEYWORD};
 use super::{PixelsError, error::one_line};
 use crate::recipe::{Recipe, a1111_parameters};
 
@@ -27,6 +27,8 @@ const XMP: &str = concat!(
 pub struct PngText {
     /// Our recipe as JSON: what [`super::recipe_json`] gives back.
     pub recipe_json: Option<String>,
+    /// A contact sheet's axes as JSON.
+    pub board_json: Option<String>,
     /// The settings as other programs read them ([`crate::recipe::a1111_parameters`]).
     pub parameters: Option<String>,
     /// Mark the picture as made by a trained model.
@@ -54,7 +56,7 @@ pub fn encode_png(picture: &RgbImage, text: &PngText) -> Result<Vec<u8>, PixelsE
 pub fn finished_png(picture: &RgbImage, recipe: &Recipe) -> Result<Vec<u8>, PixelsError> {
     let json = serde_json::to_string(recipe).map_err(|e| PixelsError::Encode { why: one_line(&e.to_string()) })?;
     let parameters = Some(a1111_parameters(recipe));
-    encode_png(picture, &PngText { recipe_json: Some(json), parameters, made_by_model: true })
+    encode_png(picture, &PngText { recipe_json: Some(json), parameters, made_by_model: true, ..PngText::default() })
 }
 
 fn write(bytes: &mut Vec<u8>, picture: &RgbImage, text: &PngText) -> Result<(), png::EncodingError> {
@@ -73,6 +75,9 @@ fn write(bytes: &mut Vec<u8>, picture: &RgbImage, text: &PngText) -> Result<(), 
     }
     if let Some(json) = &text.recipe_json {
         encoder.add_itxt_chunk(RECIPE_KEYWORD.to_owned(), without_nul(json))?;
+    }
+    if let Some(json) = &text.board_json {
+        encoder.add_itxt_chunk(BOARD_KEYWORD.to_owned(), without_nul(json))?;
     }
     if text.made_by_model {
         encoder.add_itxt_chunk("XML:com.adobe.xmp".to_owned(), XMP.to_owned())?;

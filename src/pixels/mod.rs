@@ -4,20 +4,23 @@
 
 mod clip_image;
 mod colour;
+mod contact_sheet;
 mod decode;
 mod encode;
 mod error;
 mod init_image;
+mod lettering;
 mod picture;
 mod png_text;
 mod resample;
 mod sniff;
 
 pub use clip_image::{ClipImageProcessor, Resize};
+pub use contact_sheet::{ContactSheet, SheetWords};
 pub use decode::DECODER_THREAD;
 pub use encode::{PngText, encode_png, finished_png};
 pub use error::{DecodeError, PixelsError};
 pub use init_image::{init_pixels, init_size};
 pub use picture::Picture;
-pub use png_text::{RECIPE_KEYWORD, read_png_text, recipe_json};
+pub use png_text::{BOARD_KEYWORD, RECIPE_KEYWORD, read_png_text, recipe_json};
 pub use resample::{Filter, Window, resize, resize_window};

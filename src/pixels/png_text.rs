@@ -10,6 +10,8 @@ use super::picture::read_file;
 
 /// The keyword under which a picture holds its recipe.
 pub const RECIPE_KEYWORD: &str = "instantstyle";
+/// The keyword under which a contact sheet holds its board.
+pub const BOARD_KEYWORD: &str = "instantstyle-board";
 /// The most that one text may be when inflated.
 const LONGEST_TEXT: usize = 2 << 20;
 /// The most that all texts (and colour profiles) may take while they are read.

@@ -4,6 +4,7 @@ use super::config::{Prediction, SchedulerConfig, Spacing};
 use super::schedule::{at, blend, check_steps, leading, linspace, original_from_alpha, trailing, train_sigmas};
 use super::{Scheduler, SchedulerError, Step};
 
+#[derive(Clone)]
 pub(super) struct Ddim {
     timesteps: Vec<f64>,
     sigmas_out: Vec<f64>,
@@ -56,6 +57,10 @@ impl Ddim {
 }
 
 impl Scheduler for Ddim {
+    fn boxed(&self) -> Box<dyn Scheduler + Send> {
+        Box::new(self.clone())
+    }
+
     fn timesteps(&self) -> &[f64] {
         &self.timesteps
     }

@@ -7,6 +7,7 @@ use super::schedule::{
 };
 use super::{Scheduler, SchedulerError, Step};
 
+#[derive(Clone)]
 pub(super) struct DpmSolverMultistep {
     timesteps: Vec<f64>,
     sigmas: Vec<f32>,
@@ -98,6 +99,10 @@ fn shares(sigma: f32) -> (f32, f32, f32) {
 }
 
 impl Scheduler for DpmSolverMultistep {
+    fn boxed(&self) -> Box<dyn Scheduler + Send> {
+        Box::new(self.clone())
+    }
+
     fn timesteps(&self) -> &[f64] {
         &self.timesteps
     }

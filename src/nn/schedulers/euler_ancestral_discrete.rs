@@ -6,6 +6,7 @@ use super::schedule::{
 };
 use super::{Scheduler, SchedulerError, Step};
 
+#[derive(Clone)]
 pub(super) struct EulerAncestralDiscrete {
     timesteps: Vec<f64>,
     sigmas: Vec<f32>,
@@ -36,6 +37,10 @@ impl EulerAncestralDiscrete {
 }
 
 impl Scheduler for EulerAncestralDiscrete {
+    fn boxed(&self) -> Box<dyn Scheduler + Send> {
+        Box::new(self.clone())
+    }
+
     fn timesteps(&self) -> &[f64] {
         &self.timesteps
     }

@@ -7,6 +7,7 @@ use super::schedule::{
 };
 use super::{Scheduler, SchedulerError, Step};
 
+#[derive(Clone)]
 pub(super) struct EulerDiscrete {
     timesteps: Vec<f64>,
     sigmas: Vec<f32>,
@@ -78,6 +79,10 @@ fn log_linear(table: &[f32], steps: usize) -> Vec<f64> {
 }
 
 impl Scheduler for EulerDiscrete {
+    fn boxed(&self) -> Box<dyn Scheduler + Send> {
+        Box::new(self.clone())
+    }
+
     fn timesteps(&self) -> &[f64] {
         &self.timesteps
     }

@@ -7,6 +7,7 @@ use super::{Scheduler, SchedulerError, Step};
 /// Spread of the data in the boundary condition.
 const SIGMA_DATA: f32 = 0.5;
 
+#[derive(Clone)]
 pub(super) struct Lcm {
     timesteps: Vec<f64>,
     sigmas_out: Vec<f64>,
@@ -57,6 +58,10 @@ impl Lcm {
 }
 
 impl Scheduler for Lcm {
+    fn boxed(&self) -> Box<dyn Scheduler + Send> {
+        Box::new(self.clone())
+    }
+
     fn timesteps(&self) -> &[f64] {
         &self.timesteps
     }

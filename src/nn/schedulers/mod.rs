@@ -56,6 +56,8 @@ pub struct Step {
 ///
 /// An index beyond the schedule acts as the last step.
 pub trait Scheduler {
+    /// A copy that goes on from where this one is.
+    fn boxed(&self) -> Box<dyn Scheduler + Send>;
     /// Timesteps for the network, first to last; at least one. Not always whole numbers.
     fn timesteps(&self) -> &[f64];
     /// Noise levels sigma of the steps, with the one after the last step as closing entry. The first may be infinite: ddim

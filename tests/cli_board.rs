@@ -1,0 +1,172 @@
+//! `instantstyle board` through the real program, on the built-in model with few steps.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use image::RgbImage;
+use instantstyle::board::Board;
+use instantstyle::pixels::{BOARD_KEYWORD, read_png_text};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A folder with two pictures, which is also the program's home and working folder.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let picture = |name: &str, f: &dyn Fn(u32, u32) -> [u8; 3]| {
+            RgbImage::from_fn(80, 64, |x, y| image::Rgb(f(x, y))).save(folder.path().join(name)).unwrap();
+        };
+        picture("stripes.png", &|x, _| if x / 8 % 2 == 0 { [20, 40, 160] } else { [240, 240, 250] });
+        picture("warm, glow.png", &|x, y| [250, (x * 3) as u8, (y * 2) as u8]);
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_instantstyle"))
+            .args(arguments)
+            .current_dir(self.0.path())
+            .env("INSTANTSTYLE_HOME", self.path("home"))
+            .output()
+            .unwrap()
+    }
+
+    /// The JSON line of a board to o.png.
+    #[track_caller]
+    fn board(&self, arguments: &[&str]) -> Value {
+        let output =
+            self.run(&[&["board", "--out", "o.png", "--json", "--steps", "2", "--seed", "5"], arguments].concat());
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {stderr}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// The one line of stderr; nothing is written.
+    #[track_caller]
+    fn refused(&self, arguments: &[&str], words: &[&str]) {
+        let output = self.run(&[&["board", "--out", "o.png"], arguments].concat());
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{arguments:?}: {stderr}");
+        assert!(output.stdout.is_empty());
+        for word in words {
+            assert!(stderr.contains(word), "{arguments:?}: '{word}' is not in: {stderr}");
+        }
+        for left in ["o.png", "cells", "page"] {
+            assert!(!self.path(left).exists(), "{arguments:?} left {left}");
+        }
+    }
+}
+
+fn pixels(path: &Path) -> RgbImage {
+    image::open(path).unwrap().to_rgb8()
+}
+
+#[test]
+fn a_board_is_a_sheet_its_cells_and_a_page() {
+    let place = Place::new();
+    let report = place.board(&[
+        "--reference",
+        "stripes.png",
+        "--subtract",
+        "stripes",
+        "--prompt",
+        "a fish <b>&</b>",
+        "--x",
+        "strength=0..1 step 0.5",
+        "--y",
+        "mode=style,everything",
+        "--cells",
+        "cells",
+        "--html",
+        "page",
+        "--numbers",
+    ]);
+    for (field, wanted) in [("cells", 6), ("columns", 3), ("rows", 2), ("failed", 0), ("seed", 5)] {
+        assert_eq!(report[field], wanted, "{field}: {report}");
+    }
+    // The prompt, the picture and the words, once for all cells; and at strength 0 a cell is the other's twin but for its
+    // recipe, so that its steps are taken over.
+    assert_eq!(report["encoder_runs"], 3);
+    assert_eq!((&report["steps"], &report["shared_steps"]), (&10.into(), &2.into()));
+    assert!(report["seconds_per_cell"].as_f64().unwrap() > 0.0);
+
+    // The sheet holds its board, and can be begun from.
+    let sheet = std::fs::read(place.path("o.png")).unwrap();
+    let texts = read_png_text(&sheet, "o.png").unwrap();
+    let json = &texts.iter().find(|(keyword, _)| keyword == BOARD_KEYWORD).unwrap().1;
+    let board: Board = serde_json::from_str(json).unwrap();
+    assert_eq!((board.columns(), board.rows(), board.base.seed), (3, 2, Some(5)));
+    let size = pixels(&place.path("o.png")).dimensions();
+    assert!(size.0 > 3 * 256 && size.1 > 2 * 256, "{size:?}");
+
+    // Every cell is a picture of ours that makes itself again.
+    let cell = place.path("cells/cell-r02-c03.png");
+    let again = place.run(&["render", "--from", cell.to_str().unwrap(), "--out", "again.png"]);
+    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+    assert_eq!(pixels(&cell), pixels(&place.path("again.png")));
+    assert_eq!(std::fs::read_dir(place.path("cells")).unwrap().count(), 6);
+    // Strength 0 is plain in both modes, and strength 1 is not.
+    let cells = |name: &str| pixels(&place.path(&format!("cells/cell-{name}.png")));
+    assert_eq!(cells("r01-c01"), cells("r02-c01"));
+    assert_ne!(cells("r01-c03"), cells("r02-c03"));
+
+    // The page stands alone, beside its pictures.
+    let page = std::fs::read_to_string(place.path("page/index.html")).unwrap();
+    assert!(!page.contains("http") && !page.contains("<b>&</b>") && page.contains("cell-r02-c03.png"));
+    assert!(place.path("page/cell-r02-c03.png").is_file());
+    let sheet = place.run(&["render", "--from", "o.png", "--steps", "1", "--out", "base.png"]);
+    assert!(sheet.status.success(), "{}", String::from_utf8_lossy(&sheet.stderr));
+}
+
+#[test]
+fn ready_made_boards_and_pictures_as_an_axis() {
+    let place = Place::new();
+    let report = place.board(&["--reference", "stripes.png", "--prompt", "a fish", "--preset", "which-mode"]);
+    assert_eq!(report["cells"], 6);
+    // The pictures come from the axis alone; each is encoded once for both prompts.
+    let x = "reference=stripes.png,\"warm, glow.png\"";
+    let report = place.board(&["--x", x, "--y", "prompt=a fish,a cat", "--cells", "cells"]);
+    assert_eq!((&report["cells"], &report["encoder_runs"]), (&4.into(), &4.into()));
+    let cell = place.path("cells/cell-r02-c02.png");
+    let again = place.run(&["render", "--from", cell.to_str().unwrap(), "--out", "again.png"]);
+    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+    assert_eq!(pixels(&cell), pixels(&place.path("again.png")));
+}
+
+#[test]
+fn bad_boards_are_refused_before_any_work() {
+    let place = Place::new();
+    std::fs::write(place.path("file"), "x").unwrap();
+    let with = |more: &[&'static str]| [&["--reference", "stripes.png"], more].concat();
+    for (arguments, words) in [
+        (with(&[]), &["--x", "--preset"][..]),
+        (with(&["--x", "strength=1", "--preset", "which-mode"]), &["--x", "--preset"]),
+        (with(&["--preset", "best"]), &["'best'", "which-mode"]),
+        (with(&["--preset", "subtract-how-much"]), &["words to subtract"]),
+        (with(&["--x", "strenght=1"]), &["--x", "'strenght'", "up_blocks.0.attentions.1"]),
+        (with(&["--x", "strength=6"]), &["--x", "'6'", "-1 to 5"]),
+        (with(&["--x", "strength=1", "--y", "mode=bold"]), &["--y", "'bold'", "precise"]),
+        (with(&["--x", "strength=1", "--y", "strength=2"]), &["'strength'"]),
+        (with(&["--x", "blocks=\"a=1\""]), &["'a'", "up_blocks.0.attentions.1"]),
+        (with(&["--x", "seed=1..401"]), &["400"]),
+        (with(&["--x", "reference=missing.png"]), &["missing.png"]),
+        (with(&["--x", "crop=\"0,0,90,90\""]), &["0,0,90,90", "80 x 64"]),
+        (with(&["--x", "strength=1", "--steps", "0"]), &["--steps"]),
+        (with(&["--x", "strength=1", "--cells", "file"]), &["--cells", "file"]),
+        (with(&["--x", "strength=1", "--html", "missing/page"]), &["--html", "missing"]),
+        (with(&["--x", "strength=1", "--save-latents", "l"]), &["--save-latents"]),
+        (with(&["--x", "--y", "strength=1"]), &["--x", "no value"]),
+        (vec!["--x", "strength=1"], &["reference"]),
+        (vec!["--out", "missing/o.png", "--x", "strength=1"], &["--out"]),
+    ] {
+        place.refused(&arguments, words);
+    }
+    assert!(place.run(&["board", "--help"]).status.success());
+}

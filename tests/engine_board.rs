@@ -1,0 +1,184 @@
+//! Boards on the engine: what cells share changes nothing in them, and one cell is cancelled or made again alone.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{events, finished, job, recipe, reference};
+use instantstyle::engine::{
+    BoardRun, CandleEngine, CellState, Engine, EngineError, FakeEngine, Finished, JobEvent, JobSpec, Script,
+};
+use instantstyle::recipe::{Recipe, Reference, Role, SchedulerName, Subtraction};
+
+/// Rendered alone, in a fresh engine.
+fn alone(spec: &JobSpec) -> Finished {
+    finished(&CandleEngine::start(None).unwrap(), spec.clone())
+}
+
+fn run_all(engine: &dyn Engine, specs: Vec<JobSpec>) -> BoardRun {
+    let order: Vec<usize> = (0..specs.len()).collect();
+    let mut run = BoardRun::new(specs, &order);
+    while !run.wait(engine).unwrap().is_empty() {}
+    assert!(run.is_done());
+    run
+}
+
+fn picture(run: &BoardRun, cell: usize) -> &Finished {
+    match &run.cells()[cell].state {
+        CellState::Finished(finished) => finished,
+        other => panic!("cell {cell}: {other:?}"),
+    }
+}
+
+#[test]
+fn cells_that_share_their_first_steps_are_the_pictures_that_they_are_alone() {
+    for scheduler in SchedulerName::ALL {
+        // References enter at step 3 of 6, at step 5, or nowhere.
+        let start = |start: f64, role: Role, strength: f64| {
+            let references = vec![Reference { role, strength, ..reference() }];
+            job(Recipe { start, steps: Some(6), scheduler: Some(scheduler), ..recipe(references) })
+        };
+        let specs = vec![
+            start(0.5, Role::Style, 1.0),
+            start(0.5, Role::Everything, 1.0),
+            start(0.8, Role::Everything, 1.5),
+            start(0.5, Role::Style, 0.3),
+            start(0.0, Role::Off, 1.0),
+            start(0.0, Role::Style, 1.0),
+        ];
+        let engine = CandleEngine::start(None).unwrap();
+        let run = run_all(&engine, specs.clone());
+        let shared: Vec<usize> = (0..specs.len()).map(|cell| picture(&run, cell).timings.shared_steps).collect();
+        assert_eq!(shared, [0, 3, 3, 3, 5, 0], "{scheduler:?}");
+        for (cell, spec) in specs.iter().enumerate() {
+            let (made, single) = (picture(&run, cell), alone(spec));
+            assert_eq!(made.latents, single.latents, "{scheduler:?}, cell {cell}");
+            assert_eq!(made.image, single.image);
+            assert_eq!(made.recipe, single.recipe);
+            assert_eq!(made.timings.step_secs.len() + made.timings.shared_steps, 6);
+        }
+    }
+}
+
+#[test]
+fn another_prompt_seed_or_size_shares_no_steps() {
+    let engine = CandleEngine::start(None).unwrap();
+    let spec = |change: &dyn Fn(&mut Recipe)| {
+        let mut recipe = Recipe { start: 0.5, steps: Some(4), ..recipe(vec![reference()]) };
+        change(&mut recipe);
+        job(recipe)
+    };
+    finished(&engine, spec(&|_| {}));
+    for change in [
+        &(|r: &mut Recipe| r.prompt.push('s')) as &dyn Fn(&mut Recipe),
+        &|r| r.negative_prompt.push_str("dull"),
+        &|r| r.seed = Some(8),
+        &|r| r.guidance = Some(3.0),
+        &|r| r.steps = Some(5),
+        &|r| r.width = Some(48),
+        &|r| r.scheduler = Some(SchedulerName::Ddim),
+    ] {
+        let made = finished(&engine, spec(change));
+        assert_eq!(made.timings.shared_steps, 0);
+        assert_eq!(made.latents, alone(&spec(change)).latents);
+    }
+    assert_eq!(finished(&engine, spec(&|_| {})).timings.shared_steps, 2);
+    // A picture without references is computed whole, whoever went its way before.
+    let plain = finished(&engine, spec(&|r| r.references.clear()));
+    assert_eq!((plain.timings.shared_steps, plain.timings.step_secs.len()), (0, 4));
+}
+
+#[test]
+fn encodings_and_keys_and_values_are_computed_once() {
+    let engine = CandleEngine::start(None).unwrap();
+    let spec = |role: Role, strength: f64, subtract: f64| {
+        let subtract = Some(Subtraction { words: "a rabbit".to_owned(), strength: subtract });
+        job(recipe(vec![Reference { role, strength, subtract, ..reference() }]))
+    };
+    let blocks = finished(&engine, spec(Role::Everything, 1.0, 0.5)).timings;
+    // The prompt, the picture and the words; every block of the model.
+    assert_eq!((blocks.encoder_runs, blocks.key_value_runs), (3, 11));
+    for (role, strength) in [(Role::Everything, 0.3), (Role::Style, 1.0), (Role::StyleLayout, 2.0)] {
+        let timings = finished(&engine, spec(role, strength, 0.5)).timings;
+        assert_eq!((timings.encoder_runs, timings.key_value_runs), (0, 0));
+    }
+    // Pushed away, the layout block has its tokens on the other side; other words or strengths make other tokens.
+    assert_eq!(finished(&engine, spec(Role::Precise, 1.0, 0.5)).timings.key_value_runs, 1);
+    assert_eq!(finished(&engine, spec(Role::Style, 1.0, 0.6)).timings.key_value_runs, 1);
+    let again = spec(Role::Everything, 0.7, 0.5);
+    assert_eq!(finished(&engine, again.clone()).latents, alone(&again).latents);
+}
+
+#[test]
+fn one_cell_is_cancelled_and_made_again_alone() {
+    let engine = FakeEngine::start(None).unwrap();
+    let specs: Vec<JobSpec> = (0..4).map(|seed| job(Recipe { seed: Some(seed), ..recipe(vec![]) })).collect();
+    let mut run = BoardRun::new(specs, &[3, 1]);
+    engine.next(Script::Paint { steps: 1_000_000, step: Duration::from_millis(1) });
+    // The first of the order begins, and would take forever.
+    while !matches!(run.cells()[3].state, CellState::Running(Some(_))) {
+        run.wait(&engine).unwrap();
+    }
+    run.cancel(3);
+    run.cancel(2);
+    while !run.wait(&engine).unwrap().is_empty() {}
+    assert!(matches!(run.cells()[3].state, CellState::Cancelled));
+    assert!(matches!(run.cells()[2].state, CellState::Cancelled));
+    let begun: Vec<Option<u64>> = engine.seen().iter().map(|spec| spec.recipe.seed).collect();
+    assert_eq!(begun, [Some(3), Some(1), Some(0)]);
+    run.rerun(3);
+    assert!(!run.is_done());
+    while !run.wait(&engine).unwrap().is_empty() {}
+    assert_eq!(picture(&run, 3).recipe.seed, Some(3));
+    assert!(matches!(run.cells()[2].state, CellState::Cancelled));
+    assert_eq!(engine.seen().len(), 4);
+}
+
+#[test]
+fn a_failed_cell_leaves_the_others_alone() {
+    let engine = FakeEngine::start(None).unwrap();
+    engine.next(Script::Fail(EngineError::NotFinite("no picture".to_owned())));
+    engine.next(Script::Panic);
+    let specs = (0..3).map(|seed| job(Recipe { seed: Some(seed), ..recipe(vec![]) })).collect();
+    let run = run_all(&engine, specs);
+    assert!(matches!(&run.cells()[0].state, CellState::Failed(EngineError::NotFinite(_))));
+    assert!(matches!(&run.cells()[1].state, CellState::Failed(EngineError::Panicked(_))));
+    picture(&run, 2);
+}
+
+#[test]
+fn an_edit_makes_only_new_cells_and_stops_those_that_are_gone() {
+    let engine = FakeEngine::start(None).unwrap();
+    let spec = |seed: u64| job(Recipe { seed: Some(seed), ..recipe(vec![]) });
+    let mut run = run_all(&engine, vec![spec(1), spec(2)]);
+    engine.next(Script::Paint { steps: 1_000_000, step: Duration::from_millis(1) });
+    run.replace(vec![spec(2), spec(3), spec(1), spec(4)], &[]);
+    while !matches!(run.cells()[1].state, CellState::Running(Some(_))) {
+        run.wait(&engine).unwrap();
+    }
+    // Seed 3 is at work and gone from the board, seed 4 stays in its queue.
+    run.replace(vec![spec(4), spec(1), spec(1)], &[]);
+    while !run.wait(&engine).unwrap().is_empty() {}
+    let seeds: Vec<_> = (0..3).map(|cell| picture(&run, cell).recipe.seed).collect();
+    assert_eq!(seeds, [Some(4), Some(1), Some(1)]);
+    let begun: Vec<Option<u64>> = engine.seen().iter().map(|spec| spec.recipe.seed).collect();
+    assert_eq!(begun, [Some(1), Some(2), Some(3), Some(4)]);
+    run.cancel_all();
+    assert!(run.is_done());
+}
+
+#[test]
+fn a_cancelled_job_leaves_whole_states_behind() {
+    let engine = CandleEngine::start(None).unwrap();
+    let spec = job(Recipe { start: 0.9, steps: Some(200), ..recipe(vec![reference()]) });
+    let handle = engine.submit(spec.clone()).unwrap();
+    let step = handle.events.iter().find(|event| matches!(event, JobEvent::Step(step) if step.index >= 3));
+    assert!(step.is_some());
+    handle.cancel.cancel();
+    assert!(matches!(events(&handle).pop(), Some(JobEvent::Cancelled)));
+    let short = Recipe { steps: Some(200), start: 0.9, ..spec.recipe.as_ref().clone() };
+    let made = finished(&engine, job(short));
+    assert!(made.timings.shared_steps >= 3, "{}", made.timings.shared_steps);
+    assert_eq!(made.latents, alone(&spec).latents);
+}
