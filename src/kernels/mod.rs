@@ -9,7 +9,18 @@
 //! permuted, so that a 3x3 convolution, a group norm and a transformer's tokens read the same memory without copies.
 #![allow(unsafe_code)]
 
+pub mod activation;
+pub mod attention;
+mod attention_tile;
+pub mod dense;
+pub mod group_norm;
 mod isa;
+pub mod layer_norm;
+pub mod maps;
+mod math;
 pub mod meter;
+mod simd;
+#[cfg(target_arch = "x86_64")]
+mod simd_x86;
 
 pub use isa::Isa;

@@ -2,6 +2,10 @@
 
 use candle_core::{Result, Tensor, bail};
 
+use crate::kernels::activation::{Function, activate};
+use crate::kernels::dense::is_native;
+use crate::kernels::meter::{measured, shape_words};
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
     /// x * sigmoid(1.702 x), the one of OpenAI's CLIP.
@@ -31,6 +35,19 @@ impl Activation {
 
     /// Elementwise; keeps shape and dtype.
     pub fn apply(self, x: &Tensor) -> Result<Tensor> {
+        measured("activation", || (shape_words(x.dims()), 0.0), || self.computed(x))
+    }
+
+    fn computed(self, x: &Tensor) -> Result<Tensor> {
+        let native = match self {
+            Self::QuickGelu => Some(Function::QuickGelu),
+            Self::Gelu => Some(Function::Gelu),
+            Self::Silu => Some(Function::Silu),
+            Self::GeluTanh | Self::Relu | Self::Mish => None,
+        };
+        if let Some(function) = native.filter(|_| is_native(x)) {
+            return activate(function, x);
+        }
         match self {
             Self::QuickGelu => x * candle_nn::ops::sigmoid(&(x * 1.702)?)?,
             Self::Gelu => x.gelu_erf(),

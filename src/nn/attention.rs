@@ -2,10 +2,11 @@
 //! `FeedForward`, `GEGLU`).
 
 use candle_core::{Result, Tensor};
-use candle_nn::{LayerNorm, Linear, Module, VarBuilder};
+use candle_nn::{Linear, Module, VarBuilder};
 
+use super::activations::Activation;
 use super::attention_processor::{Attention, ImagePrompt};
-use super::normalization::layer_norm;
+use super::normalization::{LayerNorm, layer_norm};
 
 /// `net.0.proj` to twice the inner width, value times the GELU of the gate, `net.2` back.
 #[derive(Debug, Clone)]
@@ -28,7 +29,7 @@ impl FeedForward {
         let halves = self.proj.forward(x)?.chunk(2, candle_core::D::Minus1)?;
         let [value, gate] = &halves[..] else { candle_core::bail!("GEGLU needs an even width") };
         // The exact GELU: candle's `gelu` is the tanh approximation.
-        self.out.forward(&(value * gate.contiguous()?.gelu_erf()?)?)
+        self.out.forward(&(value * Activation::Gelu.apply(gate)?)?)
     }
 }
 

@@ -3,6 +3,7 @@
 use candle_core::{D, DType, Result, Tensor};
 use candle_nn::{Linear, Module, VarBuilder};
 
+use crate::kernels::attention::{self as native, Keys};
 use crate::kernels::meter::measured;
 
 /// Scores of one chunk of queries hold at most this many numbers (64 MiB in f32), so that a large picture does not
@@ -51,12 +52,15 @@ impl Attention {
         let query = self.to_q.forward(x)?;
         let context = context.unwrap_or(x);
         let (key, value) = (self.to_k.forward(context)?, self.to_v.forward(context)?);
-        let mut out = scaled_dot_product_attention(&query, &key, &value, self.heads, None)?;
-        for prompt in image_prompts {
-            let bias = prompt.logit_bias.as_ref();
-            let image = scaled_dot_product_attention(&query, &prompt.key, &prompt.value, self.heads, bias)?;
-            out = (out + (image * prompt.scale)?)?;
-        }
+        let text = Keys { key: &key, value: &value, bias: None, scale: 1.0 };
+        let images = image_prompts.iter().map(|prompt| Keys {
+            key: &prompt.key,
+            value: &prompt.value,
+            bias: prompt.logit_bias.as_ref(),
+            scale: prompt.scale,
+        });
+        let keys: Vec<Keys> = std::iter::once(text).chain(images).collect();
+        let out = attention_sum(&query, &keys, self.heads)?;
         self.to_out.forward(&out)
     }
 }
@@ -70,13 +74,31 @@ pub fn scaled_dot_product_attention(
     heads: usize,
     bias: Option<&Tensor>,
 ) -> Result<Tensor> {
+    attention_sum(q, &[Keys { key: k, value: v, bias, scale: 1.0 }], heads)
+}
+
+/// The attentions to each of `keys` apart, times their scales, summed.
+fn attention_sum(q: &Tensor, keys: &[Keys], heads: usize) -> Result<Tensor> {
     let (batch, n, inner) = q.dims3()?;
-    let m = k.dim(1)?;
+    let counts = keys.iter().map(|keys| keys.key.dim(1)).collect::<Result<Vec<_>>>()?;
     let about = || {
-        let products = 4.0 * (batch * n * m * inner) as f64;
-        (format!("{batch} x {n} x {inner}, {heads} heads, {m} keys"), products)
+        let products = 4.0 * (batch * n * inner * counts.iter().sum::<usize>()) as f64;
+        let counts = counts.iter().map(usize::to_string).collect::<Vec<_>>().join(" + ");
+        (format!("{batch} x {n} x {inner}, {heads} heads, {counts} keys"), products)
     };
-    measured("attention", about, || attend(q, k, v, heads, bias))
+    let sum = || {
+        if native::takes(q, keys) {
+            return native::attention(q, keys, heads);
+        }
+        let mut sum: Option<Tensor> = None;
+        for Keys { key, value, bias, scale } in keys {
+            let part = attend(q, key, value, heads, *bias)?;
+            let part = if *scale == 1.0 { part } else { (part * *scale)? };
+            sum = Some(sum.map_or(Ok(part.clone()), |sum| sum + &part)?);
+        }
+        sum.ok_or_else(|| candle_core::Error::Msg("attention to nothing".to_owned()))
+    };
+    measured("attention", about, sum)
 }
 
 fn attend(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, bias: Option<&Tensor>) -> Result<Tensor> {

@@ -1,12 +1,12 @@
 //! The transformer that CLIP's text and vision towers share (transformers `modeling_clip.py`: `CLIPEncoder`).
 
 use candle_core::{Result, Tensor, bail};
-use candle_nn::{LayerNorm, Linear, Module, VarBuilder};
+use candle_nn::{Linear, Module, VarBuilder};
 
 use super::activations::Activation;
 use super::attention_processor::scaled_dot_product_attention;
 use super::cancel::Cancel;
-use super::normalization::layer_norm;
+use super::normalization::{LayerNorm, layer_norm};
 
 /// The sizes of one tower.
 #[derive(Debug, Clone, Copy)]

@@ -1,13 +1,13 @@
 //! CLIP's text towers (transformers `modeling_clip.py`: `CLIPTextModel`, `CLIPTextModelWithProjection`).
 
 use candle_core::{DType, Result, Tensor, bail};
-use candle_nn::{Embedding, LayerNorm, Linear, Module, VarBuilder};
+use candle_nn::{Embedding, Linear, Module, VarBuilder};
 use serde::Deserialize;
 
 use super::activations::Activation;
 use super::cancel::Cancel;
 use super::clip::{ClipEncoder, TowerShape};
-use super::normalization::layer_norm;
+use super::normalization::{LayerNorm, layer_norm};
 
 /// `text_encoder/config.json`; what a file leaves out is as in transformers' `CLIPTextConfig`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

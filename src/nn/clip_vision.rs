@@ -1,13 +1,13 @@
 //! CLIP's image tower (transformers `modeling_clip.py`: `CLIPVisionModelWithProjection`).
 
 use candle_core::{Result, Tensor, bail};
-use candle_nn::{Conv2d, Conv2dConfig, LayerNorm, Linear, Module, VarBuilder};
+use candle_nn::{Conv2d, Conv2dConfig, Linear, Module, VarBuilder};
 use serde::Deserialize;
 
 use super::activations::Activation;
 use super::cancel::Cancel;
 use super::clip::{ClipEncoder, TowerShape};
-use super::normalization::layer_norm;
+use super::normalization::{LayerNorm, layer_norm};
 
 /// `image_encoder/config.json`; what a file leaves out is as in transformers' `CLIPVisionConfig`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -2,9 +2,9 @@
 //! `embeddings.py`: `ImageProjection`, `unet_loader_utils.py`).
 
 use candle_core::{Result, Tensor, bail};
-use candle_nn::{LayerNorm, Linear, Module, VarBuilder};
+use candle_nn::{Linear, Module, VarBuilder};
 
-use super::normalization::layer_norm;
+use super::normalization::{LayerNorm, layer_norm};
 use super::resampler::{Resampler, ResamplerShape};
 use super::unet_2d_blocks::BlockInfo;
 

@@ -2,10 +2,11 @@
 //! `IPAdapterPlusImageProjection`).
 
 use candle_core::{Result, Tensor, bail};
-use candle_nn::{LayerNorm, Linear, Module, VarBuilder};
+use candle_nn::{Linear, Module, VarBuilder};
 
+use super::activations::Activation;
 use super::attention_processor::scaled_dot_product_attention;
-use super::normalization::layer_norm;
+use super::normalization::{LayerNorm, layer_norm};
 
 /// Width of one attention head in every Plus adapter; the file does not say it.
 const DIM_HEAD: usize = 64;
@@ -61,9 +62,9 @@ impl PerceiverLayer {
         let q = self.to_q.forward(&normed)?;
         let kv = self.to_kv.forward(&Tensor::cat(&[&x, &normed], 1)?)?.chunk(2, candle_core::D::Minus1)?;
         let [k, v] = &kv[..] else { bail!("to_kv has an odd width") };
-        let attended = scaled_dot_product_attention(&q, &k.contiguous()?, &v.contiguous()?, self.heads, None)?;
+        let attended = scaled_dot_product_attention(&q, k, v, self.heads, None)?;
         let latents = (self.to_out.forward(&attended)? + latents)?;
-        let ff = self.ff_in.forward(&self.ff_norm.forward(&latents)?)?.gelu_erf()?;
+        let ff = Activation::Gelu.apply(&self.ff_in.forward(&self.ff_norm.forward(&latents)?)?)?;
         self.ff_out.forward(&ff)? + latents
     }
 }

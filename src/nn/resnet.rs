@@ -1,10 +1,11 @@
 //! Residual blocks and resampling (diffusers `resnet.py`, `downsampling.py`, `upsampling.py`).
 
 use candle_core::{Result, Tensor};
-use candle_nn::{Conv2d, Conv2dConfig, GroupNorm, Linear, Module, VarBuilder};
+use candle_nn::{Conv2d, Conv2dConfig, Linear, Module, VarBuilder};
 
 use super::activations::Activation;
-use super::normalization::group_norm;
+use super::maps::upsample_nearest;
+use super::normalization::{GroupNorm, group_norm};
 
 /// A 3x3 convolution that keeps the size.
 pub fn conv3x3(in_channels: usize, out_channels: usize, vb: VarBuilder) -> Result<Conv2d> {
@@ -61,7 +62,7 @@ impl ResnetBlock2D {
     /// `x` `[batch, in_channels, h, w]`, `temb` `[batch, temb_channels]`; `[batch, out_channels, h, w]` out.
     pub fn forward(&self, x: &Tensor, temb: Option<&Tensor>) -> Result<Tensor> {
         let act = self.config.activation;
-        let mut h = self.conv1.forward(&act.apply(&self.norm1.forward(x)?)?)?;
+        let mut h = self.conv1.forward(&self.norm1.forward_with(x, act)?)?;
         let temb = match (&self.time_emb_proj, temb) {
             (Some(project), Some(temb)) => Some(project.forward(&act.apply(temb)?)?.unsqueeze(2)?.unsqueeze(3)?),
             _ => None,
@@ -70,12 +71,12 @@ impl ResnetBlock2D {
             Some(temb) if self.config.scale_shift => {
                 let halves = temb.chunk(2, 1)?;
                 let [scale, shift] = &halves[..] else { candle_core::bail!("scale and shift need an even width") };
-                self.norm2.forward(&h)?.broadcast_mul(&(scale + 1.0)?)?.broadcast_add(shift)?
+                act.apply(&self.norm2.forward(&h)?.broadcast_mul(&(scale + 1.0)?)?.broadcast_add(shift)?)?
             }
-            Some(temb) => self.norm2.forward(&h.broadcast_add(&temb)?)?,
-            None => self.norm2.forward(&h)?,
+            Some(temb) => self.norm2.forward_with(&h.broadcast_add(&temb)?, act)?,
+            None => self.norm2.forward_with(&h, act)?,
         };
-        h = self.conv2.forward(&act.apply(&h)?)?;
+        h = self.conv2.forward(&h)?;
         let shortcut = match &self.conv_shortcut {
             Some(conv) => conv.forward(x)?,
             None => x.clone(),
@@ -121,6 +122,6 @@ impl Upsample2D {
 
     /// To `size` (height, width): twice the input's, or one less where the level below came from an odd size.
     pub fn forward(&self, x: &Tensor, size: (usize, usize)) -> Result<Tensor> {
-        self.conv.forward(&x.upsample_nearest2d(size.0, size.1)?)
+        self.conv.forward(&upsample_nearest(x, size)?)
     }
 }

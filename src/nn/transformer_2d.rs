@@ -1,10 +1,10 @@
 //! Transformer blocks over a feature map (diffusers `transformer_2d.py`: `Transformer2DModel`, continuous input).
 
 use candle_core::{Result, Tensor};
-use candle_nn::{Conv2d, Conv2dConfig, GroupNorm, Linear, Module, VarBuilder};
+use candle_nn::{Conv2d, Conv2dConfig, Linear, Module, VarBuilder};
 
 use super::attention::BasicTransformerBlock;
-use super::normalization::{from_tokens, group_norm, to_tokens};
+use super::normalization::{GroupNorm, from_tokens, group_norm, to_tokens};
 use super::unet_2d_condition::Conditioning;
 use super::unet_config::LevelConfig;
 

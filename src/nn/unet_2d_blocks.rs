@@ -4,6 +4,7 @@
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
+use super::maps::concat_channels;
 use super::resnet::{Downsample2D, ResnetBlock2D, ResnetConfig, Upsample2D};
 use super::transformer_2d::Transformer2DModel;
 use super::unet_2d_condition::Conditioning;
@@ -170,7 +171,7 @@ impl UpBlock {
         for (i, resnet) in self.resnets.iter().enumerate() {
             cond.cancel.check()?;
             let Some(skip) = skips.pop() else { candle_core::bail!("the up path has more layers than the down path") };
-            x = resnet.forward(&Tensor::cat(&[x, skip], 1)?, Some(temb))?;
+            x = resnet.forward(&concat_channels(&x, &skip)?, Some(temb))?;
             if let Some(attention) = self.attentions.get(i) {
                 x = attention.forward(&x, cond)?;
             }

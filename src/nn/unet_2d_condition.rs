@@ -1,13 +1,13 @@
 //! The UNet (diffusers `unet_2d_condition.py`: `UNet2DConditionModel`), with SDXL's text_time conditioning.
 
 use candle_core::{DType, Result, Tensor, bail};
-use candle_nn::{Conv2d, Conv2dConfig, GroupNorm, Module, VarBuilder};
+use candle_nn::{Conv2d, Conv2dConfig, Module, VarBuilder};
 
 use super::activations::Activation;
 use super::attention_processor::ImagePrompt;
 use super::cancel::Cancel;
 use super::embeddings::{TimestepEmbedding, Timesteps};
-use super::normalization::group_norm;
+use super::normalization::{GroupNorm, group_norm};
 use super::unet_2d_blocks::{BlockInfo, CrossAttentionIndex, DownBlock, MidBlock, UpBlock};
 use super::unet_config::UNet2DConditionConfig;
 
@@ -184,7 +184,7 @@ impl UNet2DConditionModel {
             x = block.forward(x, &temb, conditioning, &mut skips)?;
         }
         conditioning.cancel.check()?;
-        self.conv_out.forward(&self.conv_act.apply(&self.conv_norm_out.forward(&x)?)?)
+        self.conv_out.forward(&self.conv_norm_out.forward_with(&x, self.conv_act)?)
     }
 }
 

@@ -2,10 +2,10 @@
 //! `UNetMidBlock2D`, `UpDecoderBlock2D`).
 
 use candle_core::{Result, Tensor};
-use candle_nn::{Conv2d, GroupNorm, Linear, Module, VarBuilder};
+use candle_nn::{Conv2d, Linear, Module, VarBuilder};
 
 use super::attention_processor::scaled_dot_product_attention;
-use super::normalization::{from_tokens, group_norm, to_tokens};
+use super::normalization::{GroupNorm, from_tokens, group_norm, to_tokens};
 use super::resnet::{Downsample2D, ResnetBlock2D, ResnetConfig, Upsample2D, conv3x3};
 
 /// Self-attention over the pixels with one head, its norm and its residual (`Attention` with `residual_connection`).
@@ -130,8 +130,8 @@ impl Encoder {
                 x = down.forward(&x)?;
             }
         }
-        let x = self.conv_norm_out.forward(&self.mid_block.forward(&x)?)?;
-        self.conv_out.forward(&self.resnet.activation.apply(&x)?)
+        let x = self.conv_norm_out.forward_with(&self.mid_block.forward(&x)?, self.resnet.activation)?;
+        self.conv_out.forward(&x)
     }
 }
 
@@ -187,6 +187,6 @@ impl Decoder {
                 x = up.forward(&x, size)?;
             }
         }
-        self.conv_out.forward(&self.resnet.activation.apply(&self.conv_norm_out.forward(&x)?)?)
+        self.conv_out.forward(&self.conv_norm_out.forward_with(&x, self.resnet.activation)?)
     }
 }

@@ -1,0 +1,118 @@
+//! Feature maps that lie channels-last: enlarged, and joined along their channels.
+
+use candle_core::{Result, Tensor, bail};
+use rayon::prelude::*;
+
+use super::dense::{filled, with_slices};
+
+/// A map as `[batch, height, width, channels]` without gaps.
+fn pixels_first(x: &Tensor) -> Result<Tensor> {
+    x.permute((0, 2, 3, 1))?.contiguous()
+}
+
+/// Nearest-neighbour enlargement of `[batch, channels, height, width]`, f32 on the CPU, to `size` (height, width): the
+/// pixel at y comes from y * height / size.0, rounded down, as torch's does. The result lies channels-last.
+pub fn upsample_nearest(x: &Tensor, size: (usize, usize)) -> Result<Tensor> {
+    let (batch, channels, height, width) = x.dims4()?;
+    if x.elem_count() == 0 || size.0 == 0 || size.1 == 0 {
+        bail!("a map of {:?} cannot be enlarged to {size:?}", x.dims());
+    }
+    let plain = pixels_first(x)?;
+    let out = with_slices(&[&plain], |slices| {
+        let x = slices.first().copied().unwrap_or_default();
+        let row = width * channels;
+        // SAFETY: every row is filled, pixel by pixel.
+        Ok(unsafe {
+            filled(batch * size.0 * size.1 * channels, |out| {
+                out.par_chunks_mut(size.1 * channels).enumerate().for_each(|(i, out)| {
+                    let (item, y) = (i / size.0, i % size.0);
+                    let from = (item * height + y * height / size.0) * row;
+                    for (column, out) in out.chunks_exact_mut(channels).enumerate() {
+                        let at = from + column * width / size.1 * channels;
+                        out.write_copy_of_slice(&x[at..at + channels]);
+                    }
+                });
+            })
+        })
+    })?;
+    Tensor::from_vec(out, (batch, size.0, size.1, channels), x.device())?.permute((0, 3, 1, 2))
+}
+
+/// The channels of `a`, then those of `b`: maps of one size, f32 on the CPU. The result lies channels-last.
+pub fn concat_channels(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    let (batch, left, height, width) = a.dims4()?;
+    let right = b.dim(1)?;
+    if b.dims4()? != (batch, right, height, width) || left == 0 || right == 0 {
+        bail!("maps of {:?} and {:?} cannot be joined along their channels", a.dims(), b.dims());
+    }
+    let (first, second) = (pixels_first(a)?, pixels_first(b)?);
+    let out = with_slices(&[&first, &second], |slices| {
+        let &[first, second] = slices else { bail!("two tensors went in") };
+        let row = |channels: usize| width * channels;
+        // SAFETY: every pixel is filled with what comes from both sides.
+        Ok(unsafe {
+            filled(first.len() + second.len(), |out| {
+                let rows = first.par_chunks(row(left)).zip(second.par_chunks(row(right)));
+                out.par_chunks_mut(row(left + right)).zip(rows).for_each(|(out, (first, second))| {
+                    let pixels = first.chunks_exact(left).zip(second.chunks_exact(right));
+                    for (out, (first, second)) in out.chunks_exact_mut(left + right).zip(pixels) {
+                        out[..left].write_copy_of_slice(first);
+                        out[left..].write_copy_of_slice(second);
+                    }
+                });
+            })
+        })
+    })?;
+    Tensor::from_vec(out, (batch, height, width, left + right), a.device())?.permute((0, 3, 1, 2))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use candle_core::Device;
+
+    use super::super::dense::is_channels_last;
+    use super::*;
+
+    fn map(batch: usize, channels: usize, height: usize, width: usize) -> Tensor {
+        Tensor::randn(0f32, 1.0, (batch, height, width, channels), &Device::Cpu).unwrap().permute((0, 3, 1, 2)).unwrap()
+    }
+
+    fn numbers(x: &Tensor) -> Vec<f32> {
+        x.flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    #[test]
+    fn enlarged_as_candle_does_it() {
+        for (batch, channels, height, width, size) in [
+            (1, 1, 1, 1, (2, 2)),
+            (2, 3, 5, 4, (10, 8)),
+            (1, 7, 4, 6, (7, 11)),
+            (2, 2, 3, 3, (3, 3)),
+            (1, 5, 2, 9, (5, 17)),
+        ] {
+            let x = map(batch, channels, height, width);
+            let wanted = x.contiguous().unwrap().upsample_nearest2d(size.0, size.1).unwrap();
+            for x in [&x, &x.contiguous().unwrap()] {
+                let out = upsample_nearest(x, size).unwrap();
+                assert_eq!(out.dims(), wanted.dims());
+                assert_eq!(numbers(&out), numbers(&wanted));
+            }
+        }
+        assert!(upsample_nearest(&map(1, 1, 2, 2), (0, 4)).is_err());
+    }
+
+    #[test]
+    fn joined_along_channels() {
+        for (left, right, height, width) in [(1, 1, 1, 1), (3, 5, 4, 2), (16, 7, 3, 9)] {
+            let (a, b) = (map(2, left, height, width), map(2, right, height, width));
+            let wanted = Tensor::cat(&[&a, &b], 1).unwrap();
+            for (a, b) in [(&a, &b), (&a.contiguous().unwrap(), &b)] {
+                let out = concat_channels(a, b).unwrap();
+                assert!(is_channels_last(&out) || out.is_contiguous());
+                assert_eq!(numbers(&out), numbers(&wanted));
+            }
+        }
+        assert!(concat_channels(&map(1, 2, 3, 4), &map(1, 2, 4, 3)).is_err());
+    }
+}
