@@ -506,6 +506,8 @@ fn model_folders_say_what_they_lack() {
     ]);
     let path = write(root, "sd.safetensors", &checkpoint);
     assert!(matches!(ModelFolder::open(&path), Err(WeightsError::SingleFile { .. })));
+    assert!(said(&write(root, "old.ckpt", b"\x80\x02}q\0X\x0a")).contains("PyTorch pickle"));
+    assert!(said(&write(root, "lone.safetensors", &tiny())).contains("no known kind, not a model"));
     assert!(said(&write(root, "cut.safetensors", &checkpoint[..40])).contains("cut short"));
     assert!(said(&write(root, "notes.txt", b"hello")).contains("is a file, not a folder"));
 

@@ -1,7 +1,10 @@
 //! The tokenizer against transformers 5.23 (tests/golden/make_tokenizer.py).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::collections::BTreeMap;
+
 use instantstyle::nn::tokenizer::{ClipTokenizer, TokenizerTexts};
+use instantstyle::weights::{Dtype, ModelFolder, Weights};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -123,4 +126,39 @@ fn broken_files_are_named() {
     assert!(said(TokenizerTexts { tokenizer: Some("{}"), ..good }).contains("tokenizer.json"));
     let absent = said(TokenizerTexts { vocab: Some("{}"), merges: Some(""), ..good });
     assert!(!absent.contains('\n'), "{absent}");
+}
+
+/// CLIP's own vocabulary, as single files get it.
+#[test]
+fn the_whole_vocabulary_is_clips() {
+    #[derive(Deserialize)]
+    struct Row {
+        pad: String,
+        text: String,
+        ids: Vec<u32>,
+    }
+    let header: BTreeMap<String, (Dtype, Vec<usize>)> =
+        serde_json::from_str(include_str!("golden/headers/sd_xl_base_1.0.json")).unwrap();
+    let model = ModelFolder::of_checkpoint(&Weights::header_only("sdxl", header)).unwrap();
+    let tokenizer = |folder: &str| {
+        let text = |name: &str| model.text(&format!("{folder}/{name}")).unwrap();
+        let (vocab, merges) = (text("vocab.json"), text("merges.txt"));
+        let (config, map) = (text("tokenizer_config.json"), text("special_tokens_map.json"));
+        let texts = TokenizerTexts {
+            vocab: vocab.as_deref(),
+            merges: merges.as_deref(),
+            tokenizer: None,
+            config: config.as_deref(),
+            special_tokens_map: map.as_deref(),
+        };
+        ClipTokenizer::from_texts(&texts).unwrap()
+    };
+    let (first, second) = (tokenizer("tokenizer"), tokenizer("tokenizer_2"));
+    assert_eq!((first.pad_id(), second.pad_id()), (49407, 0));
+    let rows: Vec<Row> = serde_json::from_str(include_str!("golden/tokenizer/clip.json")).unwrap();
+    assert!(rows.len() > 80);
+    for row in rows {
+        let tokenizer = if row.pad == "!" { &second } else { &first };
+        assert_eq!(tokenizer.encode(&row.text).unwrap(), row.ids, "{:?} padded with {}", row.text, row.pad);
+    }
 }

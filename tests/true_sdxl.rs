@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 
 use candle_nn::VarBuilder;
 use instantstyle::engine::projection_shape;
-use instantstyle::nn::autoencoder_kl::AutoencoderKl;
-use instantstyle::nn::clip_text::ClipTextModel;
+use instantstyle::nn::autoencoder_kl::{AutoencoderKl, AutoencoderKlConfig};
+use instantstyle::nn::clip_text::{ClipTextConfig, ClipTextModel};
 use instantstyle::nn::clip_vision::ClipVisionModelWithProjection;
 use instantstyle::nn::ip_adapter::{ImageProjection, all_key_values};
 use instantstyle::nn::unet_2d_blocks::BlockInfo;
 use instantstyle::nn::unet_2d_condition::UNet2DConditionModel;
 use instantstyle::recipe::{ModelBlocks, Reference, Role};
-use instantstyle::weights::{AdapterInfo, Dtype, Weights, check, pair};
+use instantstyle::weights::{AdapterInfo, Dtype, ModelFolder, Weights, check, pair};
 use serde::de::DeserializeOwned;
 
 fn file(name: &str) -> PathBuf {
@@ -84,6 +84,42 @@ fn vae_and_text_encoders() {
     for (name, is_second) in [("text_encoder", false), ("text_encoder_2", true)] {
         assert_exact(&header(name), |vb| ClipTextModel::new(&config(name), is_second, vb).map(drop));
     }
+}
+
+#[test]
+fn the_single_file() {
+    let weights = header("sd_xl_base_1.0");
+    assert_eq!(weights.len(), 2515);
+    let model = ModelFolder::of_checkpoint(&weights).unwrap();
+    assert_eq!(model.notices(), [""; 0]);
+    let part = |name: &str| model.weights(name).unwrap();
+    let mut blocks = Vec::new();
+    assert_exact(&part("unet"), |vb| {
+        blocks = UNet2DConditionModel::new(&model.json("unet/config.json").unwrap(), vb)?.blocks().to_vec();
+        Ok(())
+    });
+    assert_eq!(blocks, unet_blocks());
+    assert_exact(&part("vae"), |vb| AutoencoderKl::new(&model.json("vae/config.json").unwrap(), vb).map(drop));
+    for (name, is_second) in [("text_encoder", false), ("text_encoder_2", true)] {
+        // Both carry a counter or a temperature that no network asks for.
+        let weights = part(name);
+        let config: ClipTextConfig = model.json(&format!("{name}/config.json")).unwrap();
+        let report = check(&weights, |vb| ClipTextModel::new(&config, is_second, vb).map(drop));
+        assert!(report.is_exact() && report.wanted + 1 == weights.len(), "{report:?}");
+        let published = ClipTextConfig { architectures: None, ..self::config(name) };
+        assert_eq!(config, published);
+    }
+    let (ours, published): (serde_json::Value, serde_json::Value) =
+        (model.json("unet/config.json").unwrap(), config("unet"));
+    for (name, value) in ours.as_object().unwrap() {
+        let same = &published[name] == value
+            || (name == "layers_per_block" && value == &serde_json::json!([2, 2, 2]))
+            || (name == "time_embedding_dim" && value == 1280);
+        assert!(same, "{name}: {value}, published {}", published[name]);
+    }
+    let (ours, published): (AutoencoderKlConfig, AutoencoderKlConfig) =
+        (model.json("vae/config.json").unwrap(), config("vae"));
+    assert_eq!(ours, published);
 }
 
 #[test]

@@ -142,7 +142,12 @@ impl AppState {
 
     pub fn model_paths(&self) -> ModelPaths {
         let Settings { model, adapter, image_encoder, .. } = &self.settings;
-        ModelPaths { model: model.clone(), adapter: adapter.clone(), image_encoder: image_encoder.clone() }
+        ModelPaths {
+            model: model.clone(),
+            adapter: adapter.clone(),
+            image_encoder: image_encoder.clone(),
+            ..ModelPaths::default()
+        }
     }
 
     /// The picture of a reference, once it has been opened.

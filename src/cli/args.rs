@@ -169,6 +169,7 @@ fn with_model(command: Command) -> Command {
     command
         .next_help_heading("Model")
         .arg(path("model", "PATH", "Diffusers folder or single .safetensors file [default: the built-in model]"))
+        .arg(path("vae", "PATH", "Another VAE than the model's: its folder or a .safetensors file"))
         .arg(path("adapter", "PATH", "IP-Adapter weights, .safetensors"))
         .arg(path("image-encoder", "PATH", "CLIP vision folder (config.json and model.safetensors)"))
         .arg(text("device", "NAME", "auto, cpu, cuda or metal [default: auto]"))

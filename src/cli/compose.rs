@@ -198,14 +198,15 @@ fn override_settings(flags: &Flags, recipe: &mut Recipe) {
 fn other_model(recorded: &ModelFiles, flags: &Flags) -> Option<String> {
     flags.base.as_ref()?;
     let pairs = [
-        ("model", &recorded.model, &flags.model.model),
-        ("adapter", &recorded.adapter, &flags.model.adapter),
-        ("image encoder", &recorded.image_encoder, &flags.model.image_encoder),
+        ("model", &recorded.model, &flags.model.model, "built-in"),
+        ("VAE", &recorded.vae, &flags.model.vae, "the model's own"),
+        ("adapter", &recorded.adapter, &flags.model.adapter, "built-in"),
+        ("image encoder", &recorded.image_encoder, &flags.model.image_encoder, "built-in"),
     ];
     let differing: Vec<String> = pairs
         .into_iter()
-        .filter_map(|(what, recorded, given)| {
-            let given = given.as_deref().map_or_else(|| "built-in".to_owned(), file_name);
+        .filter_map(|(what, recorded, given, else_it_is)| {
+            let given = given.as_deref().map_or_else(|| else_it_is.to_owned(), file_name);
             // The engine writes a name and a content, "sdxl@1f0c…". An empty name promises nothing.
             let recorded = recorded.rsplit_once('@').map_or(recorded.as_str(), |(name, _)| name);
             let same = recorded.is_empty() || recorded == given;
@@ -220,6 +221,7 @@ pub fn other_content(recorded: &ModelFiles, used: &ModelFiles) -> Option<String>
     let split = |name: &str| name.rsplit_once('@').map(|(name, content)| (name.to_owned(), content.to_owned()));
     let pairs = [
         (&recorded.model, &used.model),
+        (&recorded.vae, &used.vae),
         (&recorded.adapter, &used.adapter),
         (&recorded.image_encoder, &used.image_encoder),
     ];

@@ -204,6 +204,10 @@ fn other_weights_than_the_recorded_ones_are_told() {
     );
     assert!(recalled("--model /x/sdxl --adapter y/ip.safetensors", base.clone(), &[]).notices.is_empty());
     assert!(recalled("", base, &[]).notices[0].contains("built-in"));
+    let vae = ModelFiles { vae: "fix.safetensors@89ab".to_owned(), ..ModelFiles::default() };
+    let base = Recipe { model: vae, ..Recipe::default() };
+    assert!(recalled("", base.clone(), &[]).notices[0].contains("the model's own"));
+    assert!(recalled("--vae /y/fix.safetensors", base, &[]).notices.is_empty());
 
     assert_eq!(other_content(&files, &files), None);
     let changed = ModelFiles { model: "sdxl@9999".to_owned(), ..files.clone() };

@@ -170,6 +170,7 @@ impl Flags {
 pub fn model_paths(matches: &ArgMatches) -> Result<ModelPaths, CliError> {
     Ok(ModelPaths {
         model: path(matches, "model")?,
+        vae: path(matches, "vae")?,
         adapter: path(matches, "adapter")?,
         image_encoder: path(matches, "image-encoder")?,
     })

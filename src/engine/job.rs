@@ -25,8 +25,10 @@ pub struct JobSpec {
 /// Where the weights lie; `None` is the built-in model's own part.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct ModelPaths {
-    /// A diffusers folder (or, once supported, a single-file checkpoint).
+    /// A diffusers folder or a single-file checkpoint.
     pub model: Option<PathBuf>,
+    /// Another VAE than the model's: its folder, or a file under diffusers' or LDM's names.
+    pub vae: Option<PathBuf>,
     /// IP-Adapter weights.
     pub adapter: Option<PathBuf>,
     /// CLIP vision folder: config.json and model.safetensors.

@@ -18,7 +18,7 @@ use crate::nn::unet_2d_condition::UNet2DConditionModel;
 use crate::nn::unet_config::{PerLevel, SampleSize, UNet2DConditionConfig};
 use crate::pixels::ClipImageProcessor;
 use crate::recipe::{ModelBlocks, ModelDefaults, ModelFiles, SchedulerName};
-use crate::weights::{AdapterInfo, AdapterKind, ModelFolder, Weights, WeightsError, check, pair};
+use crate::weights::{AdapterInfo, AdapterKind, ModelFolder, Weights, WeightsError, check, open_vae, pair};
 
 /// One text tower with its tokenizer.
 pub struct TextTower {
@@ -100,7 +100,7 @@ impl Model {
         }
         let own: OwnSettings =
             if folder.has("instantstyle.json") { folder.json("instantstyle.json")? } else { OwnSettings::default() };
-        let mut notices = Vec::new();
+        let mut notices = folder.notices().to_vec();
 
         let unet_config: UNet2DConditionConfig = folder.json("unet/config.json")?;
         unet_config.refuse_unsupported().map_err(|e| EngineError::Input(format!("{}: {e}", folder.name())))?;
@@ -111,8 +111,7 @@ impl Model {
             Ok(())
         })?;
 
-        let vae_config: AutoencoderKlConfig = folder.json("vae/config.json")?;
-        let vae = folder.weights("vae")?;
+        let (vae_config, vae) = vae_part(&folder, paths)?;
         checked(&vae, &mut notices, |vb| AutoencoderKl::new(&vae_config, vb).map(drop))?;
         let text = [text_tower(&folder, false, &mut notices)?, text_tower(&folder, true, &mut notices)?];
         check_widths(&folder, &unet_config, &vae_config, &text)?;
@@ -131,7 +130,7 @@ impl Model {
             true => Some(image_prompt_parts(&folder, paths, &unet_config, &block_infos, &mut notices)?),
             false => None,
         };
-        let files = identity(paths, &unet, image_prompt.as_ref())?;
+        let files = identity(paths, &unet, &vae, image_prompt.as_ref())?;
         Ok(Self {
             unet_config,
             unet,
@@ -181,6 +180,30 @@ fn checked(
     }
     notices.extend(report.notice(weights.name()));
     Ok(())
+}
+
+/// The model's own VAE, or the one named in its place.
+fn vae_part(folder: &ModelFolder, paths: &ModelPaths) -> Result<(AutoencoderKlConfig, Arc<Weights>), EngineError> {
+    const CONFIG: &str = "vae/config.json";
+    let Some(path) = &paths.vae else {
+        let weights = folder.weights("vae")?;
+        return Ok((folder.json(CONFIG)?, weights));
+    };
+    if path.is_dir() {
+        let other = ModelFolder::open_component(path)?;
+        return match other.has("model_index.json") {
+            true => Ok((other.json(CONFIG)?, other.weights("vae")?)),
+            false => Ok((other.json("config.json")?, other.weights("")?)),
+        };
+    }
+    // A file does not say by how much its latents are scaled: as for the VAE that it stands in for.
+    let scaling_factor = match folder.has(CONFIG) {
+        true => folder.json::<AutoencoderKlConfig>(CONFIG)?.scaling_factor,
+        false => SDXL_SCALING_FACTOR,
+    };
+    let (config, weights) = open_vae(&Arc::new(Weights::open(path)?), scaling_factor)?;
+    let config = AutoencoderKlConfig::deserialize(config).map_err(|e| EngineError::Input(e.to_string()))?;
+    Ok((config, weights))
 }
 
 fn text_tower(folder: &ModelFolder, is_second: bool, notices: &mut Vec<String>) -> Result<TextTower, EngineError> {
@@ -371,6 +394,7 @@ pub fn projection_shape(info: &AdapterInfo, adapter: &Weights) -> Result<Project
 fn identity(
     paths: &ModelPaths,
     unet: &Weights,
+    vae: &Weights,
     image_prompt: Option<&ImagePromptParts>,
 ) -> Result<ModelFiles, EngineError> {
     let name = |path: &Option<std::path::PathBuf>| {
@@ -383,6 +407,9 @@ fn identity(
         Ok(format!("{}@{}", name(path), id.get(..16).unwrap_or(&id)))
     };
     let mut files = ModelFiles { model: with_content(&paths.model, unet)?, ..ModelFiles::default() };
+    if paths.vae.is_some() {
+        files.vae = with_content(&paths.vae, vae)?;
+    }
     if let Some(parts) = image_prompt {
         files.adapter = with_content(&paths.adapter, &parts.adapter)?;
         files.image_encoder = with_content(&paths.image_encoder, &parts.encoder)?;

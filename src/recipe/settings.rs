@@ -73,6 +73,9 @@ impl Default for Init {
 pub struct ModelFiles {
     /// Empty: the built-in model.
     pub model: String,
+    /// Empty: the model's own.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub vae: String,
     pub adapter: String,
     pub image_encoder: String,
 }

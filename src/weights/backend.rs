@@ -63,7 +63,7 @@ pub(super) fn candle_dtype(dtype: Dtype) -> Option<DType> {
 impl Weights {
     /// Reads one tensor as the file has it, on the CPU.
     pub fn read(&self, name: &str) -> Result<Tensor, WeightsError> {
-        let Some((_, piece, entry)) = self.find(name) else {
+        let Some((stored, piece, entry)) = self.find(name) else {
             return Err(WeightsError::MissingTensor { file: self.name().to_owned(), tensor: shown(name) });
         };
         let file = || piece.name.clone();
@@ -73,11 +73,16 @@ impl Weights {
             tensor: shown(name),
             dtype: dtype.to_string(),
         })?;
+        let is_transposed = self.transposed.contains(stored);
         let made = |data: &[u8]| {
-            let tensor = Tensor::from_raw_buffer(data, dtype, shape, &Device::Cpu);
+            let tensor = match (is_transposed, shape.as_slice()) {
+                (true, &[rows, columns]) => Tensor::from_raw_buffer(data, dtype, &[columns, rows], &Device::Cpu)
+                    .and_then(|stored| stored.t()?.contiguous()),
+                _ => Tensor::from_raw_buffer(data, dtype, shape, &Device::Cpu),
+            };
             tensor.map_err(|e| WeightsError::BadHeader { file: file(), why: shown(&e.to_string()) })
         };
-        if matches!(piece.source, super::source::Source::Nothing) {
+        if matches!(*piece.source, super::source::Source::Nothing) {
             return Err(WeightsError::HeaderOnly { file: file(), tensor: shown(name) });
         }
         if let Some(data) = piece.source.slice(*start, *bytes) {

@@ -38,9 +38,11 @@ pub enum WeightsError {
     #[error("{file} cannot be read as settings ({why}); download it again")]
     BadJson { file: String, why: String },
     #[error(
-        "{file} is a single-file checkpoint, which this version cannot load yet; give a folder in diffusers format"
+        "tensor '{tensor}' of {file} has shape {found:?} and cannot be {cut}; the file is damaged or of another model"
     )]
-    SingleFile { file: String },
+    CannotCut { file: String, tensor: String, found: Vec<usize>, cut: super::Cut },
+    #[error("{file} cannot be used as a model: {why}; {advice}")]
+    SingleFile { file: String, why: String, advice: &'static str },
     #[error("{file} is {what}, not {wanted}; {advice}")]
     OtherKind { file: String, what: String, wanted: &'static str, advice: String },
     #[error("the adapter {file} is made for another model: {why}; choose an adapter made for the loaded model")]

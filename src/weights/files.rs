@@ -3,7 +3,7 @@
 //! File names as diffusers and transformers write them: `STEM.safetensors`, `STEM.safetensors.index.json` with shards,
 //! and the same with the variant `fp16` (diffusers `models/model_loading_utils.py`, transformers `modeling_utils.py`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -18,12 +18,64 @@ use super::source::Source;
 use super::{Impostor, WeightsError};
 
 /// One file of a [`Weights`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Piece {
     pub(super) name: String,
-    pub(super) source: Source,
+    pub(super) source: Arc<Source>,
     hash: blake3::Hash,
     len: u64,
+}
+
+/// Where a tensor of a [`Weights::view`] comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Pick {
+    pub(super) from: String,
+    pub(super) cut: Cut,
+}
+
+/// What a view makes of a tensor. Only [`Cut::Transposed`] moves data; the others name a part of it or another shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    Whole,
+    /// One of several blocks of rows of equal height.
+    Rows {
+        block: usize,
+        of: usize,
+    },
+    /// A convolution of one by one as a matrix; a matrix stays one.
+    Matrix,
+    Transposed,
+}
+
+impl Cut {
+    fn apply(self, entry: &Entry) -> Option<Entry> {
+        let mut out = entry.clone();
+        match (self, entry.shape.as_slice()) {
+            (Self::Whole, _) | (Self::Matrix, [_, _]) => {}
+            (Self::Rows { block, of }, [rows, ..])
+                if of > 0 && block < of && rows % of == 0 && entry.bytes % of == 0 =>
+            {
+                out.bytes = entry.bytes / of;
+                out.start = entry.start + (block * out.bytes) as u64;
+                *out.shape.first_mut()? = rows / of;
+            }
+            (Self::Matrix, [_, _, 1, 1]) => out.shape.truncate(2),
+            (Self::Transposed, [_, _]) => out.shape.reverse(),
+            _ => return None,
+        }
+        Some(out)
+    }
+}
+
+impl std::fmt::Display for Cut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Whole => f.write_str("used"),
+            Self::Rows { of, .. } => write!(f, "split into {of} equal parts"),
+            Self::Matrix => f.write_str("read as a matrix"),
+            Self::Transposed => f.write_str("transposed"),
+        }
+    }
 }
 
 /// Tensors of one component, known by their headers; data is read when a tensor is asked for.
@@ -34,6 +86,8 @@ pub struct Weights {
     /// Name in the file to (piece, place).
     tensors: BTreeMap<String, (usize, Entry)>,
     metadata: BTreeMap<String, String>,
+    /// Names whose data lies with rows and columns swapped.
+    pub(super) transposed: BTreeSet<String>,
     /// The first thing that went wrong while a tensor was read; candle passes on the text only.
     pub(super) failure: OnceLock<WeightsError>,
 }
@@ -115,19 +169,43 @@ impl Weights {
         for (key, (_, entry)) in &tensors {
             hash.update(format!("{key} {} {:?}\n", entry.dtype, entry.shape).as_bytes());
         }
-        let piece = Piece { name: name.to_owned(), source: Source::Nothing, hash: hash.finalize(), len };
-        let pieces = vec![piece];
-        Self { name: name.to_owned(), pieces, tensors, metadata: BTreeMap::new(), failure: OnceLock::new() }
+        let source = Arc::new(Source::Nothing);
+        let piece = Piece { name: name.to_owned(), source, hash: hash.finalize(), len };
+        Self { pieces: vec![piece], tensors, ..Self::empty(name.to_owned()) }
     }
 
-    fn gather(name: String, sources: Vec<(String, Source)>) -> Result<Self, WeightsError> {
-        let mut all = Self {
+    fn empty(name: String) -> Self {
+        Self {
             name,
             pieces: vec![],
             tensors: BTreeMap::new(),
             metadata: BTreeMap::new(),
+            transposed: BTreeSet::new(),
             failure: OnceLock::new(),
-        };
+        }
+    }
+
+    /// The same files under other names: a part of them, or their tensors cut and turned as `picks` say.
+    pub(super) fn view(&self, picks: impl IntoIterator<Item = (String, Pick)>) -> Result<Self, WeightsError> {
+        let mut out = Self { pieces: self.pieces.clone(), ..Self::empty(self.name.clone()) };
+        out.metadata.clone_from(&self.metadata);
+        for (name, Pick { from, cut }) in picks {
+            let missing = || WeightsError::MissingTensor { file: self.name.clone(), tensor: shown(&from) };
+            let (piece, entry) = self.tensors.get(&from).ok_or_else(missing)?;
+            let cut_entry = cut.apply(entry).ok_or_else(|| {
+                let found = entry.shape.clone();
+                WeightsError::CannotCut { file: self.name.clone(), tensor: shown(&from), found, cut }
+            })?;
+            if cut == Cut::Transposed {
+                out.transposed.insert(name.clone());
+            }
+            out.tensors.insert(name, (*piece, cut_entry));
+        }
+        Ok(out)
+    }
+
+    fn gather(name: String, sources: Vec<(String, Source)>) -> Result<Self, WeightsError> {
+        let mut all = Self::empty(name);
         for (name, source) in sources {
             let header = Header::from_source(&name, &source)?;
             let index = all.pieces.len();
@@ -139,7 +217,7 @@ impl Weights {
                 }
             }
             all.metadata.extend(header.metadata);
-            all.pieces.push(Piece { name, source, hash: header.hash, len: header.file_len });
+            all.pieces.push(Piece { name, source: Arc::new(source), hash: header.hash, len: header.file_len });
         }
         Ok(all)
     }
@@ -228,6 +306,14 @@ impl Weights {
 
     pub fn contains(&self, name: &str) -> bool {
         self.find(name).is_some()
+    }
+
+    /// One more than the highest number that follows `prefix` in a name: how many parts there are, a damaged one among
+    /// them too.
+    pub(super) fn count(&self, prefix: &str) -> usize {
+        let after = self.tensors.range(prefix.to_owned()..).map_while(|(name, _)| name.strip_prefix(prefix));
+        let number = |rest: &str| rest.split('.').next().and_then(|n| n.parse::<usize>().ok());
+        after.filter_map(number).max().map_or(0, |highest| highest.saturating_add(1))
     }
 
     pub fn shape(&self, name: &str) -> Option<&[usize]> {

@@ -93,7 +93,7 @@ fn inspect_file(weights: &Weights) -> Result<Inspection, WeightsError> {
             wrong.extend(super::AdapterInfo::read(weights).err().map(|e| e.to_string()));
         }
         Kind::Checkpoint { .. } => {
-            wrong.push(WeightsError::SingleFile { file: weights.name().to_owned() }.to_string());
+            wrong.extend(super::single_file::SingleFile::open(weights).err().map(|e| e.to_string()));
         }
         Kind::Unknown => {
             let first = weights.names().next().map_or("none".to_owned(), |name| format!("'{}'", shown(name)));

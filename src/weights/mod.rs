@@ -6,22 +6,25 @@
 mod adapter;
 mod backend;
 mod check;
+mod clip_vocabulary;
 mod error;
 mod files;
 mod header;
 mod identify;
 mod inspect;
 mod model_folder;
+mod single_file;
 mod sniff;
 mod source;
 
 pub use adapter::{AdapterInfo, AdapterKind, pair};
 pub use check::{Report, check};
 pub use error::WeightsError;
-pub use files::Weights;
+pub use files::{Cut, Weights};
 pub use header::{Entry, Header, MAX_HEADER};
 pub use identify::{EncoderNeed, Family, Kind, LoraDialect, identify};
 pub use inspect::{Inspection, Part, inspect};
 pub use model_folder::ModelFolder;
 pub use safetensors::Dtype;
+pub use single_file::open_vae;
 pub use sniff::Impostor;

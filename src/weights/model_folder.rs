@@ -1,4 +1,4 @@
-//! A model in diffusers format: a folder on disk, or the same files built into the program.
+//! A model in diffusers format: a folder on disk, the same files built into the program, or a single file seen as one.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use super::WeightsError;
 use super::error::{shown, shown_path};
 use super::files::Weights;
+use super::single_file::SingleFile;
 
 /// The longest settings or vocabulary file that is read; CLIP's vocab.json has 1 MB.
 const LONGEST_TEXT: u64 = 64 << 20;
@@ -23,13 +24,21 @@ pub struct ModelFolder {
 enum Place {
     Disk(PathBuf),
     BuiltIn(&'static [(&'static str, &'static [u8])]),
+    Single(Arc<SingleFile>),
 }
 
+/// Names of files that hold weights, in whatever format.
+const WEIGHTS: &[&str] = &["safetensors", "sft", "ckpt", "pt", "pth", "bin", "gguf"];
+
 impl ModelFolder {
-    /// A whole model: a folder with `model_index.json`.
+    /// A whole model: a folder with `model_index.json`, or a single-file checkpoint.
     ///
-    /// Errors: nothing there, a single file ([`WeightsError::SingleFile`] for weights), a folder of something else.
+    /// Errors: nothing there, a file that is no checkpoint or cannot be used, a folder of something else.
     pub fn open(path: &Path) -> Result<Self, WeightsError> {
+        let is_weights = path.extension().is_some_and(|e| WEIGHTS.iter().any(|known| e.eq_ignore_ascii_case(known)));
+        if is_weights && path.is_file() {
+            return Self::of_checkpoint(&Weights::open(path)?);
+        }
         let folder = Self::open_component(path)?;
         if !folder.has("model_index.json") {
             let advice = match path.parent().map(|up| up.join("model_index.json")).filter(|index| index.is_file()) {
@@ -42,6 +51,12 @@ impl ModelFolder {
         Ok(folder)
     }
 
+    /// A single-file checkpoint as the folder that it stands for.
+    pub fn of_checkpoint(weights: &Weights) -> Result<Self, WeightsError> {
+        let single = SingleFile::open(weights)?;
+        Ok(Self { name: weights.name().to_owned(), place: Place::Single(Arc::new(single)) })
+    }
+
     /// One component, such as an image encoder: a folder with `config.json` and weights, asked for with
     /// `weights("")`.
     pub fn open_component(path: &Path) -> Result<Self, WeightsError> {
@@ -49,11 +64,6 @@ impl ModelFolder {
         let about = std::fs::metadata(path).map_err(|e| WeightsError::io(&name, &e))?;
         if about.is_dir() {
             return Ok(Self { name, place: Place::Disk(path.to_owned()) });
-        }
-        // A broken file is named before it is refused for being a file.
-        let is_weights = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("safetensors"));
-        if is_weights && let super::Kind::Checkpoint { .. } = super::identify(&Weights::open(path)?) {
-            return Err(WeightsError::SingleFile { file: name });
         }
         Err(WeightsError::IsFile { file: name, advice: "give the folder that holds it".to_owned() })
     }
@@ -68,11 +78,19 @@ impl ModelFolder {
         &self.name
     }
 
-    /// The folder on disk; `None` for built-in files.
+    /// What is odd but harmless, one sentence each.
+    pub fn notices(&self) -> &[String] {
+        match &self.place {
+            Place::Single(single) => &single.notices,
+            Place::Disk(_) | Place::BuiltIn(_) => &[],
+        }
+    }
+
+    /// The folder on disk; `None` for built-in and single files.
     pub fn path(&self) -> Option<&Path> {
         match &self.place {
             Place::Disk(path) => Some(path),
-            Place::BuiltIn(_) => None,
+            Place::BuiltIn(_) | Place::Single(_) => None,
         }
     }
 
@@ -81,12 +99,13 @@ impl ModelFolder {
         match &self.place {
             Place::Disk(path) => path.join(rel).is_file(),
             Place::BuiltIn(_) => self.bytes(rel).is_some(),
+            Place::Single(single) => single.texts.contains_key(rel),
         }
     }
 
     fn bytes(&self, rel: &str) -> Option<&'static [u8]> {
         match &self.place {
-            Place::Disk(_) => None,
+            Place::Disk(_) | Place::Single(_) => None,
             Place::BuiltIn(files) => files.iter().find(|(name, _)| *name == rel).map(|(_, bytes)| *bytes),
         }
     }
@@ -94,7 +113,7 @@ impl ModelFolder {
     fn shown(&self, rel: &str) -> String {
         match &self.place {
             Place::Disk(path) => shown_path(&path.join(rel)),
-            Place::BuiltIn(_) => format!("{}/{rel}", self.name),
+            Place::BuiltIn(_) | Place::Single(_) => format!("{}/{rel}", self.name),
         }
     }
 
@@ -102,6 +121,7 @@ impl ModelFolder {
     pub fn text(&self, rel: &str) -> Result<Option<String>, WeightsError> {
         let file = self.shown(rel);
         let bytes = match &self.place {
+            Place::Single(single) => return Ok(single.texts.get(rel).cloned()),
             Place::BuiltIn(_) => match self.bytes(rel) {
                 Some(bytes) => bytes.to_vec(),
                 None => return Ok(None),
@@ -139,6 +159,14 @@ impl ModelFolder {
     pub fn weights(&self, component: &str) -> Result<Arc<Weights>, WeightsError> {
         let stem = self.stem(component);
         match &self.place {
+            Place::Single(single) => single.components.get(component).cloned().ok_or_else(|| {
+                let advice = match component {
+                    "vae" => "name one with --vae, or choose a checkpoint that holds it",
+                    _ => "choose a whole checkpoint, or a folder in diffusers format",
+                };
+                let wanted = component.to_owned();
+                WeightsError::MissingFile { file: self.name.clone(), wanted, advice: advice.to_owned() }
+            }),
             Place::Disk(path) => {
                 let folder = if component.is_empty() { path.clone() } else { path.join(component) };
                 if !folder.is_dir() {
@@ -163,7 +191,7 @@ impl ModelFolder {
         match (&self.place, self.bytes(rel)) {
             (Place::Disk(path), _) => Weights::open(&path.join(rel)).map(Arc::new),
             (Place::BuiltIn(_), Some(bytes)) => Weights::from_static(&self.shown(rel), bytes).map(Arc::new),
-            (Place::BuiltIn(_), None) => Err(WeightsError::NotFound { file: self.shown(rel) }),
+            (Place::BuiltIn(_) | Place::Single(_), _) => Err(WeightsError::NotFound { file: self.shown(rel) }),
         }
     }
 

@@ -40,6 +40,7 @@ pub fn job(recipe: Recipe) -> JobSpec {
             model: Some(golden().join("model_a")),
             adapter: Some(golden().join("adapter_a.safetensors")),
             image_encoder: Some(golden().join("vision_a")),
+            ..ModelPaths::default()
         },
         compute: Compute { device: DeviceChoice::Cpu, ..Compute::default() },
     }

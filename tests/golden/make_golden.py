@@ -28,11 +28,11 @@ def make_versions():
 
 def make_models():
     pictures.make_pictures(HERE)
-    for name in configs.MODELS:
+    for name in (n for n, spec in configs.MODELS.items() if not spec.get("by_rule")):
         models.make_model(HERE, name)
     for name in configs.VISIONS:
         models.make_vision(HERE, name)
-    for name in configs.ADAPTERS:
+    for name in (n for n, spec in configs.ADAPTERS.items() if not configs.MODELS[spec["model"]].get("by_rule")):
         adapters.make_adapter(HERE, name)
 
 

@@ -83,6 +83,14 @@ TEXTS = [
     "(masterpiece:1.2), [bracket] {curly} \\escape", "\u00b2\u00bd\u2167 \u0663", "word" * 60, "a very long prompt, " * 30, "!" * 100, "x " * 75, "x " * 76,
 ]
 
+MORE = [
+    "masterpiece, best quality, ultra-detailed 8k wallpaper, artstation, by Alphonse Mucha & Katsushika Hokusai",
+    "\u201csmart quotes\u201d \u2014 and \u2018more\u2019\u2026", "emoji \U0001f600\U0001f3f3\ufe0f\u200d\U0001f308 flag \U0001f1ef\U0001f1f5",
+    "\u0928\u092e\u0938\u094d\u0924\u0947 \u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35 \u4f60\u597d\uff01", "supercalifragilisticexpialidocious antidisestablishmentarianism",
+    "e=mc^2 50% $3.99 #hashtag @user http://example.com/a?b=c&d=e", "ALL CAPS lower MiXeD", "\u00df\u1e9e\u0149\u01c5 \u03c2\u03a3", "y\u0301y\u0308 a\u030a\u0301 \u1100\u1161\u11a8", "' ''s 'S 'Ll don't'",
+    "\ufeff\u00a0\u3000x\u2003y", "\ud7ff\ue000\ufffd\U0010ffff", "a" * 300, "!?!?..,,;;::--__", "0123456789 \u0967\u0968 \u2460\u2461",
+]
+
 
 def main():
     HERE.mkdir(exist_ok=True)
@@ -121,6 +129,22 @@ def main():
                 case["saved"] = {"tokenizer": written, "config": json.loads(read("tokenizer_config.json"))}
             out.append(case)
     (HERE / "cases.json").write_text(json.dumps(out, separators=(",", ":")) + "\n")
+    (HERE / "clip.json").write_text(json.dumps(whole_vocabulary(), separators=(",", ":")) + "\n")
+
+
+def whole_vocabulary():
+    """The same texts and some more with CLIP's own 49,408 tokens, straight from open_clip_torch's file, for both paddings."""
+    from maker import vocab
+
+    merges = vocab.merges(10**6)
+    table = vocab.vocab(merges)
+    assert len(table) == 49408 and table["cat</w>"] == 2368
+    out = []
+    for pad in (END, "!"):
+        tokenizer = CLIPTokenizer(vocab=table, merges=[tuple(m.split()) for m in merges], pad_token=pad, model_max_length=77)
+        for text in TEXTS + MORE:
+            out.append({"pad": pad, "text": text, "ids": tokenizer(text, add_special_tokens=False).input_ids})
+    return out
 
 
 if __name__ == "__main__":

@@ -79,6 +79,25 @@ MODELS = {
                  sample_size=32, scaling_factor=0.9),
         vae_save={}, scheduler=SILENT_SCHEDULER,
     ),
+    # SDXL's shape with what a single file cannot say: 32 groups, heads of 64, the published settings. Weights by rule.
+    "s": dict(
+        by_rule=True, merges=500, specials_last=True, tokenizer_json=False, text_prefix=True, force_zeros=True,
+        text_encoder=dict(hidden_size=32, intermediate_size=52, num_hidden_layers=3, num_attention_heads=1,
+                          projection_dim=32, hidden_act="quick_gelu", eos_rule="highest"),
+        text_encoder_2=dict(hidden_size=128, intermediate_size=72, num_hidden_layers=3, num_attention_heads=2,
+                            projection_dim=24, hidden_act="gelu", eos_rule="highest"),
+        unet=unet(sample_size=128, block_out_channels=(32, 64, 128), layers_per_block=2,
+                  down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+                  up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+                  transformer_layers_per_block=[1, 1, 2], attention_head_dim=[1, 1, 2], cross_attention_dim=160,
+                  use_linear_projection=True, norm_num_groups=32, addition_time_embed_dim=14,
+                  projection_class_embeddings_input_dim=24 + 84),
+        unet_gain=1.0, unet_save={},
+        vae=dict(block_out_channels=(32, 32, 64, 64), layers_per_block=2, norm_num_groups=32, latent_channels=4,
+                 down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
+                 sample_size=64, scaling_factor=0.13025),
+        vae_save={}, scheduler=SDXL_SCHEDULER,
+    ),
 }
 
 VISIONS = {
@@ -96,4 +115,5 @@ ADAPTERS = {
     "b": dict(model="b", vision="b", kind="base"),
     "b_plus": dict(model="b", vision="b", kind="plus", width=24, heads=2, tokens=3),
     "c": dict(model="c", vision="a", kind="base"),
+    "s": dict(model="s", vision="a", kind="base"),
 }

@@ -7,6 +7,7 @@ from transformers import (CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjec
                           CLIPVisionModelWithProjection)
 
 from .adapters import cross_attention_widths
+from . import single_file
 from .models import prefixed
 
 UNET = {
@@ -89,6 +90,28 @@ def write(folder, name, table, config=None):
         (folder / f"{name}.config.json").write_text(json.dumps(config, indent=1) + "\n")
 
 
+def of_parts(names, parts):
+    """Shapes of a single file from its table of names and its parts' shapes."""
+    out = {}
+    for ldm, (of, how) in names.items():
+        shape = list(parts[of[0]])
+        if how == "rows":
+            shape[0] *= len(of)
+        out[ldm] = {"pixel": shape + [1, 1], "transposed": shape[::-1]}.get(how, shape)
+    return out
+
+
+def make_single_files(folder):
+    """The published sd_xl_base_1.0.safetensors: 2,515 keys, counters and all."""
+    read = lambda name: {k: v[1] for k, v in json.loads((folder / f"{name}.json").read_text()).items()}
+    parts = {part: read(part) for part in ("unet", "vae", "text_encoder", "text_encoder_2")}
+    flat = {f"{part}.{k}": v for part, shapes in parts.items() for k, v in shapes.items()}
+    table = of_parts(single_file.names(UNET, parts), flat)
+    table["conditioner.embedders.0.transformer.text_model.embeddings.position_ids"] = [1, 77]
+    table["conditioner.embedders.1.model.logit_scale"] = []
+    write(folder, "sd_xl_base_1.0", table)
+
+
 def make_headers(folder):
     folder.mkdir(exist_ok=True)
     with torch.device("meta"):
@@ -101,6 +124,7 @@ def make_headers(folder):
             write(folder, name, table, values)
         kv = {f"ip_adapter.{2 * i + 1}.{m}_ip.weight": [inner, 2048]
               for i, inner in enumerate(cross_attention_widths(net)) for m in ("to_k", "to_v")}
+    make_single_files(folder)
     write(folder, "ip-adapter_sdxl", base(1280) | kv)
     write(folder, "ip-adapter_sdxl_vit-h", base(1024) | kv)
     write(folder, "ip-adapter-plus_sdxl_vit-h", plus(1280) | kv)

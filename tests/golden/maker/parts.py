@@ -88,7 +88,7 @@ def projections(store, root, adapter):
 @torch.no_grad()
 def make_parts(root):
     store = Store()
-    for model in MODELS:
+    for model in (name for name, spec in MODELS.items() if not spec.get("by_rule")):
         texts(store, root, model)
     unets(store, root, "a", [(8, 8, 958.0), (7, 11, 333.25), (1, 1, 1.0)])
     unets(store, root, "b", [(16, 12, 999.0), (11, 5, 0.5)])
@@ -98,7 +98,7 @@ def make_parts(root):
     vaes(store, root, "c", 8, 6)
     for vision in VISIONS:
         visions(store, root, vision)
-    for adapter in ADAPTERS:
+    for adapter in (name for name, spec in ADAPTERS.items() if not MODELS[spec["model"]].get("by_rule")):
         projections(store, root, adapter)
     save_file(store.tensors, root / "parts.safetensors")
     (root / "parts.json").write_text("[\n" + ",\n".join(json.dumps(row) for row in store.table) + "\n]\n")

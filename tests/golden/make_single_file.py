@@ -1,0 +1,94 @@
+"""Golden data of single-file checkpoints, SD 1.5 and LoRAs: by_rule/. See README.md.
+
+Run: OMP_NUM_THREADS=1 python tests/golden/make_single_file.py
+"""
+import json
+import shutil
+import tempfile
+import warnings
+from pathlib import Path
+
+import diffusers
+import torch
+import transformers
+from safetensors.torch import save_file
+
+from maker import adapters, by_rule, cases, configs, models, pictures, reference, single_file
+
+HERE = Path(__file__).parent
+OUT = HERE / "by_rule"
+TOLERANCE = 1e-3
+PARTS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model", "text_encoder_2": "model"}
+
+
+def make_model(root, name):
+    """A diffusers folder with the rule's weights under `root`; returns the table of its tensors."""
+    models.make_model(root, name)
+    about = {}
+    for part, stem in PARTS.items():
+        path = root / f"model_{name}" / part / f"{stem}.safetensors"
+        if path.exists():
+            about |= by_rule.fill_file(path, part, rename=models.prefixed if part.startswith("text") else lambda key: key)
+    return about
+
+
+def make_adapter(root, name):
+    adapters.make_adapter(root, name)
+    return by_rule.fill_file(root / f"adapter_{name}.safetensors", f"adapter_{name}")
+
+
+def configs_of(folder):
+    """Every settings file of a folder but the tokenizers', for the test that writes the folder again."""
+    return {str(p.relative_to(folder)): p.read_text() for p in sorted(folder.rglob("*"))
+            if p.suffix in (".json", ".txt") and "tokenizer" not in str(p)}
+
+
+def make_single(root, name):
+    """by_rule/NAME.json: the tensors by rule, and the single file made of them."""
+    about = make_model(root, name)
+    for adapter, spec in configs.ADAPTERS.items():
+        if spec["model"] == name:
+            about |= make_adapter(root, adapter)
+    values = {k: by_rule.values(k, *a) for k, a in about.items()}
+    pipe = reference.load_model(root, name)
+    keys = {part: [k[len(part) + 1:] for k in about if k.startswith(part + ".")] for part in PARTS}
+    keys = {part: found for part, found in keys.items() if found}
+    table = single_file.names(dict(pipe.unet.config), keys)
+    single_file.confirm(table, values, pipe.unet, pipe.vae, getattr(pipe, "text_encoder_2", None))
+    OUT.mkdir(exist_ok=True)
+    # The test takes the tokenizers from there.
+    assert all((HERE / "model_b" / p / "vocab.json").read_text() == (root / f"model_{name}" / p / "vocab.json").read_text()
+               for p in ("tokenizer", "tokenizer_2") if (root / f"model_{name}" / p).exists())
+    by_rule.write(OUT / f"{name}.json", about, single_file=table, configs=configs_of(root / f"model_{name}"))
+
+
+def s_cases():
+    base = dict(name="s", model="s", adapter="s", prompt=cases.PROMPT, scheduler="euler", steps=3, guidance=5.0, seed=42,
+                width=64, height=64, references=cases.ref(mode="style-layout", strength=0.8))
+    return [base | dict(name="s_style_layout"),
+            base | dict(name="s_subtract", references=cases.ref(mode="everything", subtract="a rabbit"), seed=5),
+            base | dict(name="s_words_only", references=[], negative=cases.NEGATIVE, prompt="Dogs & cats!!! caf\u00e9")]
+
+
+def main():
+    warnings.filterwarnings("ignore")
+    for library in (diffusers, transformers):
+        library.utils.logging.set_verbosity_error()
+        library.utils.logging.disable_progress_bar()
+    latents, table = {}, []
+    with tempfile.TemporaryDirectory() as root:
+        root = Path(root)
+        pictures.make_pictures(root)
+        shutil.copytree(HERE / "vision_a", root / "vision_a")
+        for name in ("s",):
+            make_single(root, name)
+        for case in s_cases():
+            latents[case["name"]] = reference.run(root, case).contiguous()
+            table.append({"name": case["name"], "model": case["model"], "flags": cases.flags(case), "tolerance": TOLERANCE})
+            print(case["name"], float(latents[case["name"]].std()), float(latents[case["name"]].abs().max()), flush=True)
+    save_file(latents, OUT / "latents.safetensors")
+    (OUT / "cases.json").write_text("[\n" + ",\n".join(json.dumps(c) for c in table) + "\n]\n")
+
+
+if __name__ == "__main__":
+    main()
