@@ -53,7 +53,7 @@ impl Cut {
         match (self, entry.shape.as_slice()) {
             (Self::Whole, _) | (Self::Matrix, [_, _]) => {}
             (Self::Rows { block, of }, [rows, ..])
-                if of > 0 && block < of && rows % of == 0 && entry.bytes % of == 0 =>
+                if of > 0 && block < of && rows.is_multiple_of(of) && entry.bytes.is_multiple_of(of) =>
             {
                 out.bytes = entry.bytes / of;
                 out.start = entry.start + (block * out.bytes) as u64;

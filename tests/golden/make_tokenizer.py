@@ -141,7 +141,10 @@ def whole_vocabulary():
     assert len(table) == 49408 and table["cat</w>"] == 2368
     out = []
     for pad in (END, "!"):
-        tokenizer = CLIPTokenizer(vocab=table, merges=[tuple(m.split()) for m in merges], pad_token=pad, model_max_length=77)
+        with tempfile.TemporaryDirectory() as folder:
+            # The files of stabilityai/stable-diffusion-xl-base-1.0, whose special tokens are matched after lower-casing.
+            vocab.write_tokenizer(Path(folder), merges, True, pad, False)
+            tokenizer = CLIPTokenizer.from_pretrained(folder)
         for text in TEXTS + MORE:
             out.append({"pad": pad, "text": text, "ids": tokenizer(text, add_special_tokens=False).input_ids})
     return out
