@@ -13,7 +13,7 @@ use crate::evaluation::{Evaluation, Order, evaluate as measure};
 use crate::library::write_atomically;
 
 /// Pictures a mode where none are asked for: what two cores paint with the built-in model in under five minutes.
-pub const DEFAULT_PICTURES: usize = 12;
+pub const DEFAULT_PICTURES: usize = 16;
 /// More than this takes days and tells nothing more.
 const MOST_PICTURES: usize = 10_000;
 const MOST_ENGINES: usize = 8;
