@@ -2,6 +2,8 @@
 
 Freshly drawn, of subjects and styles that the UNet knows; pairs that were held out of
 training come first. The list goes round the styles, so that its beginning is balanced too.
+Beside them lie pictures in styles that no part of the model has seen (unseen_*.png): no
+judge counts those, they are for the eye.
 """
 import argparse
 import json
@@ -42,6 +44,12 @@ if __name__ == "__main__":
             name = f"{len(rows):02}.png"
             Image.fromarray(picture).save(os.path.join(target, name), optimize=True)
             rows.append({"file": name, "subject": subject, "style": style, "held_out": bool(dataset.held_pair(subject, style))})
+    rng = np.random.default_rng(SEED + 1)
+    unseen = [style for style in dataset.STYLES if style not in plan["styles"]]
+    for style, subject in zip(unseen, plan["unet_subjects"][5:] + plan["unet_subjects"]):
+        scene = dataset.scene(rng, [subject], [style], plan["spread"], held=True)
+        scene.update(count=1, places=scene["places"][:1])
+        Image.fromarray(dataset.render(scene, plan["size"], rng)).save(os.path.join(target, f"unseen_{style.replace(' ', '_')}.png"), optimize=True)
     out = {"subjects": [{"name": s, "words": a(s)} for s in plan["unet_subjects"]], "styles": [{"name": s, "words": STYLE_PHRASES[s][0]} for s in plan["unet_styles"]], "references": rows}
     with open(os.path.join(target, "references.json"), "w") as f:
         json.dump(out, f, indent=1)
