@@ -9,7 +9,7 @@
 //! | [`pixels`] | pictures in and out | recipe (crops, what a picture carries) |
 //! | [`kernels`] | the CPU's inner loops: products, convolution, attention, norms; the only `unsafe` | candle's tensors |
 //! | [`nn`] | the networks, samplers, tokenizer, torch's random numbers | kernels, recipe (names of samplers) |
-//! | [`weights`] | opening, naming and checking model files | candle's tensors |
+//! | [`weights`] | opening, naming and checking model files | candle's tensors, kernels (how weights are asked for) |
 //! | [`library`] | the disk: where things lie, and writing without loss | - |
 //! | [`engine`] | a recipe turned into pixels on a thread of its own | all of the above |
 //! | [`evaluation`] | how well each mode does on a model, in numbers | engine, pixels, recipe |

@@ -53,6 +53,7 @@ fn the_unet_stops_at_whichever_block_it_is_asked_to() {
     let unet = UNet2DConditionModel::new(&config, vb).unwrap();
     let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
     let (sample, text, pooled) = (zeros(&[1, 4, 8, 8]), zeros(&[1, 77, 48]), zeros(&[1, 24]));
+    let text = unet.text_key_values(&text, Cancel::never()).unwrap();
     let asked = Cell::new(0);
     let run = |stop_at: usize| {
         asked.set(0);
@@ -61,7 +62,7 @@ fn the_unet_stops_at_whichever_block_it_is_asked_to() {
             asked.get() > stop_at
         };
         let conditioning = Conditioning {
-            encoder_hidden_states: &text,
+            text: &text,
             added: Some(AddedConditioning { text_embeds: &pooled, time_ids: [64.0, 64.0, 0.0, 0.0, 64.0, 64.0] }),
             image_prompts: &[],
             cancel: Cancel::new(&asks),

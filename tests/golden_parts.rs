@@ -152,7 +152,7 @@ fn unet_at_whole_and_broken_timesteps_and_odd_sizes() {
                 let ids = ids.get(i).unwrap().to_dtype(DType::F64).unwrap().to_vec1::<f64>().unwrap();
                 let at = |tensor: &Tensor| tensor.narrow(0, i, 1).unwrap();
                 let conditioning = Conditioning {
-                    encoder_hidden_states: &at(&text),
+                    text: &unet.text_key_values(&at(&text), Cancel::never()).unwrap(),
                     added: Some(AddedConditioning { text_embeds: &at(&pooled), time_ids: ids.try_into().unwrap() }),
                     image_prompts: &[],
                     cancel: Cancel::never(),

@@ -159,12 +159,12 @@ impl Model {
             && (paths.image_encoder.is_some() || folder.has("image_encoder/config.json")))
     }
 
-    /// Bytes of all weights once they are widened to f32.
+    /// Bytes of all weights as the CPU holds them.
     pub fn bytes_to_load(&self) -> u64 {
-        let towers = self.text.iter().map(|tower| tower.weights.parameters()).sum::<u64>();
-        let image = self.image_prompt.as_ref().map_or(0, |parts| parts.encoder.parameters());
+        let towers = self.text.iter().map(|tower| tower.weights.held_bytes()).sum::<u64>();
+        let image = self.image_prompt.as_ref().map_or(0, |parts| parts.encoder.held_bytes());
         // The encoders are dropped before the UNet is read where they are large, so only the larger side counts.
-        4 * (self.unet.parameters() + self.vae.parameters()).max(towers + image)
+        (self.unet.held_bytes() + self.vae.held_bytes()).max(towers + image)
     }
 }
 

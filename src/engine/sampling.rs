@@ -68,6 +68,7 @@ impl Sampling<'_> {
             ),
             None => (self.prompt.embeds.clone(), self.prompt.pooled.clone()),
         };
+        let text = self.unet.text_key_values(&embeds, self.cancel)?;
         let guidance_embedding = match self.time_cond_proj_dim {
             Some(dim) => {
                 let embedding = guidance_scale_embedding(self.guidance, dim, device)?;
@@ -86,7 +87,7 @@ impl Sampling<'_> {
             let input = if self.negative.is_some() { Tensor::cat(&[&input, &input], 0)? } else { input };
             let image_prompts = if is_in_window(i, count, self.window) { self.image_prompts } else { &[] };
             let conditioning = Conditioning {
-                encoder_hidden_states: &embeds,
+                text: &text,
                 added: Some(AddedConditioning {
                     text_embeds: &pooled,
                     time_ids: [height, width, 0.0, 0.0, height, width],

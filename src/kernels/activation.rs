@@ -39,6 +39,13 @@ fn activate_with(isa: Isa, function: Function, x: &Tensor) -> Result<Tensor> {
     })
 }
 
+/// The exact GELU in place, on the calling thread.
+pub(super) fn gelu_in_place(isa: Isa, x: &mut [f32]) {
+    let at = x.as_mut_ptr();
+    // SAFETY: the machine has `isa`; each vector is read before it is written.
+    unsafe { run(isa, Function::Gelu, at, at, x.len()) };
+}
+
 /// `a + b` of one shape, f32 on the CPU; the result lies as `a` does.
 pub fn add(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     elementwise(&[a, b], |slices| {

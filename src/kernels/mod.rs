@@ -12,15 +12,31 @@
 pub mod activation;
 pub mod attention;
 mod attention_tile;
+mod buffer;
+mod conv2d;
 pub mod dense;
 pub mod group_norm;
 mod isa;
 pub mod layer_norm;
+mod linear;
 pub mod maps;
 mod math;
 pub mod meter;
+mod microkernel;
+mod panels;
+mod plan;
+mod product;
 mod simd;
 #[cfg(target_arch = "x86_64")]
 mod simd_x86;
+mod stored;
+mod tensors;
+#[cfg(test)]
+mod tests;
+mod widen;
 
+pub use conv2d::{ConvExtras, PackedConv2d, Window};
 pub use isa::Isa;
+pub use linear::PackedLinear;
+pub use stored::{get_as_stored, is_as_stored};
+pub use tensors::{channels_first, channels_last};

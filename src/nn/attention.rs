@@ -2,16 +2,16 @@
 //! `FeedForward`, `GEGLU`).
 
 use candle_core::{Result, Tensor};
-use candle_nn::{Linear, Module, VarBuilder};
+use candle_nn::{Module, VarBuilder};
 
-use super::activations::Activation;
-use super::attention_processor::{Attention, ImagePrompt};
+use super::attention_processor::{Attention, ImagePrompt, KeyValue};
+use super::layers::{GatedLinear, Linear};
 use super::normalization::{LayerNorm, layer_norm};
 
 /// `net.0.proj` to twice the inner width, value times the GELU of the gate, `net.2` back.
 #[derive(Debug, Clone)]
 struct FeedForward {
-    proj: Linear,
+    proj: GatedLinear,
     out: Linear,
 }
 
@@ -20,16 +20,13 @@ impl FeedForward {
         let inner = dim * 4;
         let vb = vb.pp("net");
         Ok(Self {
-            proj: candle_nn::linear(dim, inner * 2, vb.pp("0").pp("proj"))?,
-            out: candle_nn::linear(inner, dim, vb.pp("2"))?,
+            proj: GatedLinear::new(dim, inner, vb.pp("0").pp("proj"))?,
+            out: Linear::new(inner, dim, vb.pp("2"))?,
         })
     }
 
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let halves = self.proj.forward(x)?.chunk(2, candle_core::D::Minus1)?;
-        let [value, gate] = &halves[..] else { candle_core::bail!("GEGLU needs an even width") };
-        // The exact GELU: candle's `gelu` is the tanh approximation.
-        self.out.forward(&(value * Activation::Gelu.apply(gate)?)?)
+    fn forward(&self, x: &Tensor, residual: &Tensor) -> Result<Tensor> {
+        self.out.forward_add(&self.proj.forward(x)?, residual)
     }
 }
 
@@ -55,10 +52,15 @@ impl BasicTransformerBlock {
         })
     }
 
-    /// `x` `[batch, n, dim]`, `context` `[batch, m, cross_attention_dim]`; image prompts enter `attn2` only.
-    pub fn forward(&self, x: &Tensor, context: &Tensor, image_prompts: &[ImagePrompt]) -> Result<Tensor> {
-        let x = (x + self.attn1.forward(&self.norm1.forward(x)?, None, &[])?)?;
-        let x = (&x + self.attn2.forward(&self.norm2.forward(&x)?, Some(context), image_prompts)?)?;
-        &x + self.ff.forward(&self.norm3.forward(&x)?)?
+    /// What `attn2` makes of a text `[batch, m, cross_attention_dim]`.
+    pub fn text_key_value(&self, text: &Tensor) -> Result<KeyValue> {
+        self.attn2.key_value(text)
+    }
+
+    /// `x` `[batch, n, dim]`, `text` from [`Self::text_key_value`]; image prompts enter `attn2` only.
+    pub fn forward(&self, x: &Tensor, text: &KeyValue, image_prompts: &[ImagePrompt]) -> Result<Tensor> {
+        let x = self.attn1.forward(&self.norm1.forward(x)?, None, &[], x)?;
+        let x = self.attn2.forward(&self.norm2.forward(&x)?, Some(text), image_prompts, &x)?;
+        self.ff.forward(&self.norm3.forward(&x)?, &x)
     }
 }

@@ -1,8 +1,9 @@
 //! Attention, plain and with image prompts (diffusers `attention_processor.py`: `Attention`, `IPAdapterAttnProcessor2_0`).
 
 use candle_core::{D, DType, Result, Tensor};
-use candle_nn::{Linear, Module, VarBuilder};
+use candle_nn::VarBuilder;
 
+use super::layers::Linear;
 use crate::kernels::attention::{self as native, Keys};
 use crate::kernels::meter::measured;
 
@@ -22,6 +23,15 @@ pub struct ImagePrompt {
     pub logit_bias: Option<Tensor>,
 }
 
+/// What a cross-attention attends to, ready: it depends on the text alone, so one projection serves all steps.
+#[derive(Debug, Clone)]
+pub struct KeyValue {
+    /// `[batch, tokens, inner_dim]`
+    pub key: Tensor,
+    /// `[batch, tokens, inner_dim]`
+    pub value: Tensor,
+}
+
 /// `to_q`, `to_k`, `to_v`, `to_out.0`: self-attention when the context is the input, else cross-attention.
 #[derive(Debug, Clone)]
 pub struct Attention {
@@ -38,21 +48,34 @@ impl Attention {
             candle_core::bail!("attention of width {query_dim} cannot be split into {heads} heads");
         }
         Ok(Self {
-            to_q: candle_nn::linear_no_bias(query_dim, query_dim, vb.pp("to_q"))?,
-            to_k: candle_nn::linear_no_bias(context_dim, query_dim, vb.pp("to_k"))?,
-            to_v: candle_nn::linear_no_bias(context_dim, query_dim, vb.pp("to_v"))?,
-            to_out: candle_nn::linear(query_dim, query_dim, vb.pp("to_out").pp("0"))?,
+            to_q: Linear::no_bias(query_dim, query_dim, vb.pp("to_q"))?,
+            to_k: Linear::no_bias(context_dim, query_dim, vb.pp("to_k"))?,
+            to_v: Linear::no_bias(context_dim, query_dim, vb.pp("to_v"))?,
+            to_out: Linear::new(query_dim, query_dim, vb.pp("to_out").pp("0"))?,
             heads,
         })
     }
 
-    /// `x` `[batch, n, query_dim]`, `context` `[batch, m, context_dim]`; each image prompt adds its own attention with the
-    /// same queries, times its scale, before `to_out`.
-    pub fn forward(&self, x: &Tensor, context: Option<&Tensor>, image_prompts: &[ImagePrompt]) -> Result<Tensor> {
+    /// Keys and values of `context` `[batch, m, context_dim]`.
+    pub fn key_value(&self, context: &Tensor) -> Result<KeyValue> {
+        Ok(KeyValue { key: self.to_k.forward(context)?, value: self.to_v.forward(context)? })
+    }
+
+    /// `x` `[batch, n, query_dim]` attends to `context`, or else to itself; each image prompt adds its own attention with
+    /// the same queries, times its scale, before `to_out`. `residual`, of the shape of `x`, is added to the result.
+    pub fn forward(
+        &self,
+        x: &Tensor,
+        context: Option<&KeyValue>,
+        image_prompts: &[ImagePrompt],
+        residual: &Tensor,
+    ) -> Result<Tensor> {
         let query = self.to_q.forward(x)?;
-        let context = context.unwrap_or(x);
-        let (key, value) = (self.to_k.forward(context)?, self.to_v.forward(context)?);
-        let text = Keys { key: &key, value: &value, bias: None, scale: 1.0 };
+        let own = context.is_none().then(|| self.key_value(x)).transpose()?;
+        let Some(KeyValue { key, value }) = context.or(own.as_ref()) else {
+            candle_core::bail!("nothing to attend to")
+        };
+        let text = Keys { key, value, bias: None, scale: 1.0 };
         let images = image_prompts.iter().map(|prompt| Keys {
             key: &prompt.key,
             value: &prompt.value,
@@ -61,7 +84,7 @@ impl Attention {
         });
         let keys: Vec<Keys> = std::iter::once(text).chain(images).collect();
         let out = attention_sum(&query, &keys, self.heads)?;
-        self.to_out.forward(&out)
+        self.to_out.forward_add(&out, residual)
     }
 }
 

@@ -1,11 +1,12 @@
 //! The VAE (diffusers `autoencoder_kl.py`: `AutoencoderKL`), with tiling for large pictures.
 
 use candle_core::{Result, Tensor, bail};
-use candle_nn::{Conv2d, Conv2dConfig, Module, VarBuilder};
+use candle_nn::VarBuilder;
 use serde::Deserialize;
 
 use super::activations::Activation;
 use super::cancel::Cancel;
+use super::layers::{Conv2d, Window};
 use super::resnet::ResnetConfig;
 use super::vae::{Decoder, Encoder, VaeShape};
 
@@ -124,9 +125,8 @@ impl AutoencoderKl {
             },
         };
         let latent = config.latent_channels;
-        let one_by_one = |channels: usize, name: &str| {
-            candle_nn::conv2d(channels, channels, 1, Conv2dConfig::default(), vb.pp(name))
-        };
+        let one_by_one =
+            |channels: usize, name: &str| Conv2d::new(channels, channels, 1, Window::padded(0), vb.pp(name));
         Ok(Self {
             encoder: Encoder::new(config.in_channels, 2 * latent, &shape, vb.pp("encoder"))?,
             decoder: Decoder::new(latent, config.out_channels, &shape, vb.pp("decoder"))?,

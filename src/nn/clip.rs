@@ -1,11 +1,12 @@
 //! The transformer that CLIP's text and vision towers share (transformers `modeling_clip.py`: `CLIPEncoder`).
 
 use candle_core::{Result, Tensor, bail};
-use candle_nn::{Linear, Module, VarBuilder};
+use candle_nn::{Module, VarBuilder};
 
 use super::activations::Activation;
 use super::attention_processor::scaled_dot_product_attention;
 use super::cancel::Cancel;
+use super::layers::Linear;
 use super::normalization::{LayerNorm, layer_norm};
 
 /// The sizes of one tower.
@@ -42,13 +43,13 @@ impl ClipEncoderLayer {
         let (attention, mlp) = (vb.pp("self_attn"), vb.pp("mlp"));
         Ok(Self {
             layer_norm1: layer_norm(width, shape.layer_norm_eps, vb.pp("layer_norm1"))?,
-            q_proj: candle_nn::linear(width, width, attention.pp("q_proj"))?,
-            k_proj: candle_nn::linear(width, width, attention.pp("k_proj"))?,
-            v_proj: candle_nn::linear(width, width, attention.pp("v_proj"))?,
-            out_proj: candle_nn::linear(width, width, attention.pp("out_proj"))?,
+            q_proj: Linear::new(width, width, attention.pp("q_proj"))?,
+            k_proj: Linear::new(width, width, attention.pp("k_proj"))?,
+            v_proj: Linear::new(width, width, attention.pp("v_proj"))?,
+            out_proj: Linear::new(width, width, attention.pp("out_proj"))?,
             layer_norm2: layer_norm(width, shape.layer_norm_eps, vb.pp("layer_norm2"))?,
-            fc1: candle_nn::linear(width, inner, mlp.pp("fc1"))?,
-            fc2: candle_nn::linear(inner, width, mlp.pp("fc2"))?,
+            fc1: Linear::new(width, inner, mlp.pp("fc1"))?,
+            fc2: Linear::new(inner, width, mlp.pp("fc2"))?,
             heads: shape.num_attention_heads,
             activation: shape.activation,
         })
@@ -57,9 +58,10 @@ impl ClipEncoderLayer {
     fn forward(&self, x: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
         let h = self.layer_norm1.forward(x)?;
         let (q, k, v) = (self.q_proj.forward(&h)?, self.k_proj.forward(&h)?, self.v_proj.forward(&h)?);
-        let x = (x + self.out_proj.forward(&scaled_dot_product_attention(&q, &k, &v, self.heads, mask)?)?)?;
+        let attended = scaled_dot_product_attention(&q, &k, &v, self.heads, mask)?;
+        let x = self.out_proj.forward_add(&attended, x)?;
         let h = self.activation.apply(&self.fc1.forward(&self.layer_norm2.forward(&x)?)?)?;
-        &x + self.fc2.forward(&h)?
+        self.fc2.forward_add(&h, &x)
     }
 }
 

@@ -1,12 +1,13 @@
 //! CLIP's text towers (transformers `modeling_clip.py`: `CLIPTextModel`, `CLIPTextModelWithProjection`).
 
 use candle_core::{DType, Result, Tensor, bail};
-use candle_nn::{Embedding, Linear, Module, VarBuilder};
+use candle_nn::{Embedding, Module, VarBuilder};
 use serde::Deserialize;
 
 use super::activations::Activation;
 use super::cancel::Cancel;
 use super::clip::{ClipEncoder, TowerShape};
+use super::layers::Linear;
 use super::normalization::{LayerNorm, layer_norm};
 
 /// `text_encoder/config.json`; what a file leaves out is as in transformers' `CLIPTextConfig`.
@@ -88,7 +89,7 @@ impl ClipTextModel {
             encoder: ClipEncoder::new(&shape, text.pp("encoder"))?,
             final_layer_norm: layer_norm(width, config.layer_norm_eps, text.pp("final_layer_norm"))?,
             text_projection: with_projection
-                .then(|| candle_nn::linear_no_bias(width, config.projection_dim, vb.pp("text_projection")))
+                .then(|| Linear::no_bias(width, config.projection_dim, vb.pp("text_projection")))
                 .transpose()?,
             eos_token_id: config.eos_token_id,
             dtype: vb.dtype(),

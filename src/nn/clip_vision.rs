@@ -1,13 +1,14 @@
 //! CLIP's image tower (transformers `modeling_clip.py`: `CLIPVisionModelWithProjection`).
 
 use candle_core::{Result, Tensor, bail};
-use candle_nn::{Conv2d, Conv2dConfig, Linear, Module, VarBuilder};
+use candle_nn::{Module, VarBuilder};
 use serde::Deserialize;
 
 use super::activations::Activation;
 use super::cancel::Cancel;
 use super::clip::{ClipEncoder, TowerShape};
-use super::normalization::{LayerNorm, layer_norm};
+use super::layers::{Conv2d, Linear, Window};
+use super::normalization::{LayerNorm, layer_norm, to_tokens};
 
 /// `image_encoder/config.json`; what a file leaves out is as in transformers' `CLIPVisionConfig`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -86,10 +87,10 @@ impl ClipVisionModelWithProjection {
         let vision = vb.pp("vision_model");
         let embeddings = vision.pp("embeddings");
         let patches = (config.image_size / config.patch_size).pow(2);
-        let strided = Conv2dConfig { stride: config.patch_size, ..Default::default() };
+        let strided = Window { stride: config.patch_size, before: 0, after: 0 };
         Ok(Self {
             class_embedding: embeddings.get(width, "class_embedding")?,
-            patch_embedding: candle_nn::conv2d_no_bias(
+            patch_embedding: Conv2d::no_bias(
                 config.num_channels,
                 width,
                 config.patch_size,
@@ -101,7 +102,7 @@ impl ClipVisionModelWithProjection {
             pre_layrnorm: layer_norm(width, eps, vision.pp("pre_layrnorm"))?,
             encoder: ClipEncoder::new(&shape, vision.pp("encoder"))?,
             post_layernorm: layer_norm(width, eps, vision.pp("post_layernorm"))?,
-            visual_projection: candle_nn::linear_no_bias(width, config.projection_dim, vb.pp("visual_projection"))?,
+            visual_projection: Linear::no_bias(width, config.projection_dim, vb.pp("visual_projection"))?,
             image_size: config.image_size,
         })
     }
@@ -113,7 +114,7 @@ impl ClipVisionModelWithProjection {
             bail!("the image encoder takes pictures of {0} x {0}, and got {width} x {height}", self.image_size);
         }
         let patches = self.patch_embedding.forward(&pixel_values.to_dtype(self.class_embedding.dtype())?)?;
-        let patches = patches.flatten_from(2)?.transpose(1, 2)?.contiguous()?;
+        let patches = to_tokens(&patches)?;
         let class = self.class_embedding.reshape((1, 1, ()))?.broadcast_as((batch, 1, patches.dim(2)?))?;
         let x = Tensor::cat(&[&class.contiguous()?, &patches], 1)?.broadcast_add(&self.position_embedding)?;
         let states = self.encoder.forward(self.pre_layrnorm.forward(&x)?, None, cancel)?;

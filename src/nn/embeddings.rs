@@ -1,9 +1,10 @@
 //! Sinusoidal timestep embeddings and their MLP (diffusers `embeddings.py`: `get_timestep_embedding`, `TimestepEmbedding`).
 
 use candle_core::{DType, Device, Result, Tensor};
-use candle_nn::{Linear, Module, VarBuilder};
+use candle_nn::VarBuilder;
 
 use super::activations::Activation;
+use super::layers::Linear;
 
 /// `Timesteps`: numbers to sinusoids.
 #[derive(Debug, Clone, Copy)]
@@ -58,11 +59,9 @@ impl TimestepEmbedding {
         vb: VarBuilder,
     ) -> Result<Self> {
         Ok(Self {
-            linear_1: candle_nn::linear(in_channels, time_embed_dim, vb.pp("linear_1"))?,
-            linear_2: candle_nn::linear(time_embed_dim, time_embed_dim, vb.pp("linear_2"))?,
-            cond_proj: cond_proj_dim
-                .map(|dim| candle_nn::linear_no_bias(dim, in_channels, vb.pp("cond_proj")))
-                .transpose()?,
+            linear_1: Linear::new(in_channels, time_embed_dim, vb.pp("linear_1"))?,
+            linear_2: Linear::new(time_embed_dim, time_embed_dim, vb.pp("linear_2"))?,
+            cond_proj: cond_proj_dim.map(|dim| Linear::no_bias(dim, in_channels, vb.pp("cond_proj"))).transpose()?,
             activation,
         })
     }

@@ -2,8 +2,9 @@
 //! `embeddings.py`: `ImageProjection`, `unet_loader_utils.py`).
 
 use candle_core::{Result, Tensor, bail};
-use candle_nn::{Linear, Module, VarBuilder};
+use candle_nn::{Module, VarBuilder};
 
+use super::layers::Linear;
 use super::normalization::{LayerNorm, layer_norm};
 use super::resampler::{Resampler, ResamplerShape};
 use super::unet_2d_blocks::BlockInfo;
@@ -47,7 +48,7 @@ impl ImageProjection {
         let vb = vb.pp("image_proj");
         Ok(match *shape {
             ProjectionShape::Base { embedding_dim, tokens, cross_attention_dim } => Self::Base {
-                proj: candle_nn::linear(embedding_dim, tokens * cross_attention_dim, vb.pp("proj"))?,
+                proj: Linear::new(embedding_dim, tokens * cross_attention_dim, vb.pp("proj"))?,
                 norm: layer_norm(cross_attention_dim, 1e-5, vb.pp("norm"))?,
                 tokens,
             },
@@ -82,8 +83,8 @@ impl ImageKeyValue {
     pub fn new(cross_attention: usize, cross_attention_dim: usize, inner_dim: usize, vb: &VarBuilder) -> Result<Self> {
         let vb = vb.pp("ip_adapter").pp(2 * cross_attention + 1);
         Ok(Self {
-            to_k_ip: candle_nn::linear_no_bias(cross_attention_dim, inner_dim, vb.pp("to_k_ip"))?,
-            to_v_ip: candle_nn::linear_no_bias(cross_attention_dim, inner_dim, vb.pp("to_v_ip"))?,
+            to_k_ip: Linear::no_bias(cross_attention_dim, inner_dim, vb.pp("to_k_ip"))?,
+            to_v_ip: Linear::no_bias(cross_attention_dim, inner_dim, vb.pp("to_v_ip"))?,
         })
     }
 

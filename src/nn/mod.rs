@@ -14,6 +14,7 @@ pub mod clip_vision;
 pub mod embeddings;
 pub mod ip_adapter;
 pub mod judge;
+pub mod layers;
 pub mod maps;
 pub mod normalization;
 pub mod resampler;

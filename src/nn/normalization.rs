@@ -8,6 +8,7 @@ use crate::kernels::dense::is_native;
 use crate::kernels::group_norm::{GroupNormSpec, group_norm as group_norm_kernel};
 use crate::kernels::layer_norm::layer_norm as layer_norm_kernel;
 use crate::kernels::meter::{measured, shape_words};
+use crate::kernels::{channels_first, channels_last};
 
 /// GroupNorm over `[batch, channels, …]`.
 #[derive(Debug, Clone)]
@@ -76,13 +77,17 @@ pub fn layer_norm(width: usize, eps: f64, vb: VarBuilder) -> Result<LayerNorm> {
     candle_nn::layer_norm(width, LayerNormConfig { eps, ..LayerNormConfig::default() }, vb).map(LayerNorm)
 }
 
-/// Moves channels last and flattens: `[batch, channels, height, width]` to `[batch, height * width, channels]`.
+/// Moves channels last and flattens: `[batch, channels, height, width]` to `[batch, height * width, channels]`. A view
+/// where the picture lies channels-last.
 pub fn to_tokens(x: &Tensor) -> Result<Tensor> {
-    x.flatten_from(2)?.transpose(1, 2)?.contiguous()
+    let (batch, channels, height, width) = x.dims4()?;
+    channels_last(x)?.reshape((batch, height * width, channels))
 }
 
-/// The way back from [`to_tokens`].
+/// The way back from [`to_tokens`]; on the CPU a view that lies channels-last.
 pub fn from_tokens(x: &Tensor, height: usize, width: usize) -> Result<Tensor> {
     let (batch, _, channels) = x.dims3()?;
-    x.transpose(1, 2)?.contiguous()?.reshape((batch, channels, height, width))
+    let picture = channels_first(&x.reshape((batch, height, width, channels))?)?;
+    // candle's GPU convolutions want a picture without gaps.
+    if x.device().is_cpu() { Ok(picture) } else { picture.contiguous() }
 }

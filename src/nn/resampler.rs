@@ -2,10 +2,11 @@
 //! `IPAdapterPlusImageProjection`).
 
 use candle_core::{Result, Tensor, bail};
-use candle_nn::{Linear, Module, VarBuilder};
+use candle_nn::{Module, VarBuilder};
 
 use super::activations::Activation;
 use super::attention_processor::scaled_dot_product_attention;
+use super::layers::Linear;
 use super::normalization::{LayerNorm, layer_norm};
 
 /// Width of one attention head in every Plus adapter; the file does not say it.
@@ -46,12 +47,12 @@ impl PerceiverLayer {
         Ok(Self {
             norm1: layer_norm(dim, 1e-5, attention.pp("norm1"))?,
             norm2: layer_norm(dim, 1e-5, attention.pp("norm2"))?,
-            to_q: candle_nn::linear_no_bias(dim, inner, attention.pp("to_q"))?,
-            to_kv: candle_nn::linear_no_bias(dim, inner * 2, attention.pp("to_kv"))?,
-            to_out: candle_nn::linear_no_bias(inner, dim, attention.pp("to_out"))?,
+            to_q: Linear::no_bias(dim, inner, attention.pp("to_q"))?,
+            to_kv: Linear::no_bias(dim, inner * 2, attention.pp("to_kv"))?,
+            to_out: Linear::no_bias(inner, dim, attention.pp("to_out"))?,
             ff_norm: layer_norm(dim, 1e-5, ff.pp("0"))?,
-            ff_in: candle_nn::linear_no_bias(dim, shape.ff_inner_dim, ff.pp("1"))?,
-            ff_out: candle_nn::linear_no_bias(shape.ff_inner_dim, dim, ff.pp("3"))?,
+            ff_in: Linear::no_bias(dim, shape.ff_inner_dim, ff.pp("1"))?,
+            ff_out: Linear::no_bias(shape.ff_inner_dim, dim, ff.pp("3"))?,
             heads: inner / DIM_HEAD,
         })
     }
@@ -63,9 +64,9 @@ impl PerceiverLayer {
         let kv = self.to_kv.forward(&Tensor::cat(&[&x, &normed], 1)?)?.chunk(2, candle_core::D::Minus1)?;
         let [k, v] = &kv[..] else { bail!("to_kv has an odd width") };
         let attended = scaled_dot_product_attention(&q, k, v, self.heads, None)?;
-        let latents = (self.to_out.forward(&attended)? + latents)?;
+        let latents = self.to_out.forward_add(&attended, latents)?;
         let ff = Activation::Gelu.apply(&self.ff_in.forward(&self.ff_norm.forward(&latents)?)?)?;
-        self.ff_out.forward(&ff)? + latents
+        self.ff_out.forward_add(&ff, &latents)
     }
 }
 
@@ -88,9 +89,9 @@ impl Resampler {
         let layers = vb.pp("layers");
         Ok(Self {
             latents: vb.get((1, shape.num_queries, shape.dim), "latents")?,
-            proj_in: candle_nn::linear(shape.embedding_dim, shape.dim, vb.pp("proj_in"))?,
+            proj_in: Linear::new(shape.embedding_dim, shape.dim, vb.pp("proj_in"))?,
             layers: (0..shape.depth).map(|i| PerceiverLayer::new(shape, layers.pp(i))).collect::<Result<_>>()?,
-            proj_out: candle_nn::linear(shape.dim, shape.output_dim, vb.pp("proj_out"))?,
+            proj_out: Linear::new(shape.dim, shape.output_dim, vb.pp("proj_out"))?,
             norm_out: layer_norm(shape.output_dim, 1e-5, vb.pp("norm_out"))?,
         })
     }

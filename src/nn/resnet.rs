@@ -1,15 +1,15 @@
 //! Residual blocks and resampling (diffusers `resnet.py`, `downsampling.py`, `upsampling.py`).
 
 use candle_core::{Result, Tensor};
-use candle_nn::{Conv2d, Conv2dConfig, Linear, Module, VarBuilder};
+use candle_nn::{Module, VarBuilder};
 
 use super::activations::Activation;
-use super::maps::upsample_nearest;
+use super::layers::{Conv2d, ConvExtras, Linear, Window};
 use super::normalization::{GroupNorm, group_norm};
 
 /// A 3x3 convolution that keeps the size.
 pub fn conv3x3(in_channels: usize, out_channels: usize, vb: VarBuilder) -> Result<Conv2d> {
-    candle_nn::conv2d(in_channels, out_channels, 3, Conv2dConfig { padding: 1, ..Default::default() }, vb)
+    Conv2d::new(in_channels, out_channels, 3, Window::padded(1), vb)
 }
 
 /// What the residual blocks of one network share.
@@ -45,43 +45,45 @@ impl ResnetBlock2D {
             conv1: conv3x3(in_channels, out_channels, vb.pp("conv1"))?,
             time_emb_proj: config
                 .temb_channels
-                .map(|width| candle_nn::linear(width, temb_width, vb.pp("time_emb_proj")))
+                .map(|width| Linear::new(width, temb_width, vb.pp("time_emb_proj")))
                 .transpose()?,
             norm2: group_norm(config.groups, out_channels, config.eps, vb.pp("norm2"))?,
             conv2: conv3x3(out_channels, out_channels, vb.pp("conv2"))?,
             conv_shortcut: (in_channels != out_channels)
                 .then(|| {
                     let vb = vb.pp("conv_shortcut");
-                    candle_nn::conv2d(in_channels, out_channels, 1, Conv2dConfig::default(), vb)
+                    Conv2d::new(in_channels, out_channels, 1, Window::padded(0), vb)
                 })
                 .transpose()?,
             config,
         })
     }
 
-    /// `x` `[batch, in_channels, h, w]`, `temb` `[batch, temb_channels]`; `[batch, out_channels, h, w]` out.
+    /// `x` `[batch, in_channels, h, w]`, `temb` `[batch, temb_channels]`, after its activation;
+    /// `[batch, out_channels, h, w]` out.
     pub fn forward(&self, x: &Tensor, temb: Option<&Tensor>) -> Result<Tensor> {
         let act = self.config.activation;
-        let mut h = self.conv1.forward(&self.norm1.forward_with(x, act)?)?;
         let temb = match (&self.time_emb_proj, temb) {
-            (Some(project), Some(temb)) => Some(project.forward(&act.apply(temb)?)?.unsqueeze(2)?.unsqueeze(3)?),
+            (Some(project), Some(temb)) => Some(project.forward(temb)?),
             _ => None,
         };
-        h = match temb {
-            Some(temb) if self.config.scale_shift => {
-                let halves = temb.chunk(2, 1)?;
+        let shift = temb.as_ref().filter(|_| !self.config.scale_shift);
+        let h = self.norm1.forward_with(x, act)?;
+        let h = self.conv1.forward_with(&h, ConvExtras { shift, ..ConvExtras::default() })?;
+        let h = match temb.filter(|_| self.config.scale_shift) {
+            Some(temb) => {
+                let halves = temb.unsqueeze(2)?.unsqueeze(3)?.chunk(2, 1)?;
                 let [scale, shift] = &halves[..] else { candle_core::bail!("scale and shift need an even width") };
                 act.apply(&self.norm2.forward(&h)?.broadcast_mul(&(scale + 1.0)?)?.broadcast_add(shift)?)?
             }
-            Some(temb) => self.norm2.forward_with(&h.broadcast_add(&temb)?, act)?,
             None => self.norm2.forward_with(&h, act)?,
         };
-        h = self.conv2.forward(&h)?;
         let shortcut = match &self.conv_shortcut {
             Some(conv) => conv.forward(x)?,
             None => x.clone(),
         };
-        let sum = (shortcut + h)?;
+        let residual = Some(&shortcut);
+        let sum = self.conv2.forward_with(&h, ConvExtras { residual, ..ConvExtras::default() })?;
         if self.config.output_scale_factor == 1.0 { Ok(sum) } else { sum / self.config.output_scale_factor }
     }
 }
@@ -90,21 +92,16 @@ impl ResnetBlock2D {
 #[derive(Debug, Clone)]
 pub struct Downsample2D {
     conv: Conv2d,
-    padding: usize,
 }
 
 impl Downsample2D {
     pub fn new(channels: usize, padding: usize, vb: VarBuilder) -> Result<Self> {
-        let config = Conv2dConfig { stride: 2, padding, ..Default::default() };
-        Ok(Self { conv: candle_nn::conv2d(channels, channels, 3, config, vb.pp("conv"))?, padding })
+        // Without padding, as the VAE has it, the right and the bottom are padded.
+        let window = Window { stride: 2, before: padding, after: padding.max(1) };
+        Ok(Self { conv: Conv2d::new(channels, channels, 3, window, vb.pp("conv"))? })
     }
 
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        if self.padding == 0 {
-            // The VAE pads right and bottom only.
-            let x = x.pad_with_zeros(2, 0, 1)?.pad_with_zeros(3, 0, 1)?;
-            return self.conv.forward(&x);
-        }
         self.conv.forward(x)
     }
 }
@@ -122,6 +119,6 @@ impl Upsample2D {
 
     /// To `size` (height, width): twice the input's, or one less where the level below came from an odd size.
     pub fn forward(&self, x: &Tensor, size: (usize, usize)) -> Result<Tensor> {
-        self.conv.forward(&upsample_nearest(x, size)?)
+        self.conv.forward_with(x, ConvExtras { enlarged: Some(size), ..ConvExtras::default() })
     }
 }

@@ -1,11 +1,12 @@
 //! Transformer blocks over a feature map (diffusers `transformer_2d.py`: `Transformer2DModel`, continuous input).
 
 use candle_core::{Result, Tensor};
-use candle_nn::{Conv2d, Conv2dConfig, Linear, Module, VarBuilder};
+use candle_nn::{Module, VarBuilder};
 
 use super::attention::BasicTransformerBlock;
+use super::layers::{Conv2d, ConvExtras, Linear, Window};
 use super::normalization::{GroupNorm, from_tokens, group_norm, to_tokens};
-use super::unet_2d_condition::Conditioning;
+use super::unet_2d_condition::{Conditioning, TextKeyValues};
 use super::unet_config::LevelConfig;
 
 #[derive(Debug, Clone)]
@@ -33,14 +34,14 @@ impl Transformer2DModel {
     ) -> Result<Self> {
         let projection = if level.use_linear_projection {
             Projection::Linear {
-                proj_in: candle_nn::linear(channels, channels, vb.pp("proj_in"))?,
-                proj_out: candle_nn::linear(channels, channels, vb.pp("proj_out"))?,
+                proj_in: Linear::new(channels, channels, vb.pp("proj_in"))?,
+                proj_out: Linear::new(channels, channels, vb.pp("proj_out"))?,
             }
         } else {
-            let one_by_one = Conv2dConfig::default();
+            let one_by_one = Window::padded(0);
             Projection::Conv {
-                proj_in: candle_nn::conv2d(channels, channels, 1, one_by_one, vb.pp("proj_in"))?,
-                proj_out: candle_nn::conv2d(channels, channels, 1, one_by_one, vb.pp("proj_out"))?,
+                proj_in: Conv2d::new(channels, channels, 1, one_by_one, vb.pp("proj_in"))?,
+                proj_out: Conv2d::new(channels, channels, 1, one_by_one, vb.pp("proj_out"))?,
             }
         };
         let blocks = vb.pp("transformer_blocks");
@@ -54,6 +55,14 @@ impl Transformer2DModel {
         })
     }
 
+    /// Keys and values of a text `[batch, m, cross_attention_dim]`, by their index among all cross-attentions.
+    pub fn text_key_values(&self, text: &Tensor, out: &mut TextKeyValues) -> Result<()> {
+        for (i, block) in self.transformer_blocks.iter().enumerate() {
+            out.insert(self.first_cross_attention + i, block.text_key_value(text)?);
+        }
+        Ok(())
+    }
+
     /// `[batch, channels, height, width]`, same shape out.
     pub fn forward(&self, x: &Tensor, conditioning: &Conditioning) -> Result<Tensor> {
         let (_, _, height, width) = x.dims4()?;
@@ -64,13 +73,20 @@ impl Transformer2DModel {
         };
         for (i, block) in self.transformer_blocks.iter().enumerate() {
             conditioning.cancel.check()?;
-            let image_prompts = conditioning.image_prompts(self.first_cross_attention + i);
-            tokens = block.forward(&tokens, conditioning.encoder_hidden_states, image_prompts)?;
+            let index = self.first_cross_attention + i;
+            let Some(text) = conditioning.text.get(&index) else {
+                candle_core::bail!("the text's keys and values are of another network: there are none for {index}")
+            };
+            tokens = block.forward(&tokens, text, conditioning.image_prompts(index))?;
         }
-        let out = match &self.projection {
-            Projection::Linear { proj_out, .. } => from_tokens(&proj_out.forward(&tokens)?, height, width)?,
-            Projection::Conv { proj_out, .. } => proj_out.forward(&from_tokens(&tokens, height, width)?)?,
-        };
-        out + x
+        match &self.projection {
+            Projection::Linear { proj_out, .. } => {
+                from_tokens(&proj_out.forward_add(&tokens, &to_tokens(x)?)?, height, width)
+            }
+            Projection::Conv { proj_out, .. } => {
+                let extras = ConvExtras { residual: Some(x), ..ConvExtras::default() };
+                proj_out.forward_with(&from_tokens(&tokens, height, width)?, extras)
+            }
+        }
     }
 }

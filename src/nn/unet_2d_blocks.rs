@@ -63,6 +63,10 @@ pub struct DownBlock {
 }
 
 impl DownBlock {
+    pub fn attentions(&self) -> &[Transformer2DModel] {
+        &self.attentions
+    }
+
     pub fn new(
         in_channels: usize,
         level: &LevelConfig,
@@ -110,6 +114,10 @@ pub struct MidBlock {
 }
 
 impl MidBlock {
+    pub fn attentions(&self) -> &[Transformer2DModel] {
+        &self.attention
+    }
+
     pub fn new(
         level: &LevelConfig,
         resnet: ResnetConfig,
@@ -142,6 +150,10 @@ pub struct UpBlock {
 }
 
 impl UpBlock {
+    pub fn attentions(&self) -> &[Transformer2DModel] {
+        &self.attentions
+    }
+
     /// `prev_channels` comes from the block below, `skip_channels` from the down path: one for each layer.
     pub fn new(
         prev_channels: usize,

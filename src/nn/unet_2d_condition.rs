@@ -1,21 +1,27 @@
 //! The UNet (diffusers `unet_2d_condition.py`: `UNet2DConditionModel`), with SDXL's text_time conditioning.
 
+use std::collections::BTreeMap;
+
 use candle_core::{DType, Result, Tensor, bail};
-use candle_nn::{Conv2d, Conv2dConfig, Module, VarBuilder};
+use candle_nn::VarBuilder;
 
 use super::activations::Activation;
-use super::attention_processor::ImagePrompt;
+use super::attention_processor::{ImagePrompt, KeyValue};
 use super::cancel::Cancel;
 use super::embeddings::{TimestepEmbedding, Timesteps};
+use super::layers::{Conv2d, Window};
 use super::normalization::{GroupNorm, group_norm};
 use super::unet_2d_blocks::{BlockInfo, CrossAttentionIndex, DownBlock, MidBlock, UpBlock};
 use super::unet_config::UNet2DConditionConfig;
 
+/// Keys and values of a text by cross-attention, in the order of [`UNet2DConditionModel::blocks`].
+pub type TextKeyValues = BTreeMap<usize, KeyValue>;
+
 /// What a forward pass is conditioned on, apart from the time.
 #[derive(Clone, Copy)]
 pub struct Conditioning<'a> {
-    /// Text, `[batch, tokens, cross_attention_dim]`.
-    pub encoder_hidden_states: &'a Tensor,
+    /// diffusers' `encoder_hidden_states`, as [`UNet2DConditionModel::text_key_values`] makes them once for all steps.
+    pub text: &'a TextKeyValues,
     /// SDXL's `added_cond_kwargs`; required where the model has `add_embedding`.
     pub added: Option<AddedConditioning<'a>>,
     /// Image prompts by cross-attention, in the order of [`UNet2DConditionModel::blocks`]; may be empty.
@@ -53,7 +59,7 @@ pub struct UNet2DConditionModel {
     mid_block: Option<MidBlock>,
     up_blocks: Vec<UpBlock>,
     conv_norm_out: GroupNorm,
-    conv_act: Activation,
+    activation: Activation,
     conv_out: Conv2d,
     blocks: Vec<BlockInfo>,
     center_input_sample: bool,
@@ -67,10 +73,10 @@ impl UNet2DConditionModel {
         let resnet = config.resnet()?;
         let widths = &config.block_out_channels;
         let (Some(&outermost), levels) = (widths.first(), widths.len()) else { bail!("the UNet has no levels") };
-        let padded = |kernel: usize| Conv2dConfig { padding: (kernel - 1) / 2, ..Default::default() };
+        let padded = |kernel: usize| Window::padded((kernel - 1) / 2);
         let mut index = CrossAttentionIndex::default();
 
-        let conv_in = candle_nn::conv2d(
+        let conv_in = Conv2d::new(
             config.in_channels,
             outermost,
             config.conv_in_kernel,
@@ -128,8 +134,8 @@ impl UNet2DConditionModel {
             mid_block,
             up_blocks,
             conv_norm_out: group_norm(resnet.groups, outermost, config.norm_eps, vb.pp("conv_norm_out"))?,
-            conv_act: Activation::from_name(&config.act_fn)?,
-            conv_out: candle_nn::conv2d(
+            activation: resnet.activation,
+            conv_out: Conv2d::new(
                 outermost,
                 config.out_channels,
                 config.conv_out_kernel,
@@ -145,6 +151,20 @@ impl UNet2DConditionModel {
     /// The blocks with cross-attention in the order in which adapters count them: down, up, mid.
     pub fn blocks(&self) -> &[BlockInfo] {
         &self.blocks
+    }
+
+    /// Text `[batch, tokens, cross_attention_dim]` to what the cross-attentions take of it.
+    pub fn text_key_values(&self, text: &Tensor, cancel: Cancel) -> Result<TextKeyValues> {
+        let text = text.to_dtype(self.dtype)?;
+        let mut out = TextKeyValues::new();
+        let down = self.down_blocks.iter().map(DownBlock::attentions);
+        let up = self.up_blocks.iter().map(UpBlock::attentions);
+        let mid = self.mid_block.iter().map(MidBlock::attentions);
+        for attention in down.chain(up).chain(mid).flatten() {
+            cancel.check()?;
+            attention.text_key_values(&text, &mut out)?;
+        }
+        Ok(out)
     }
 
     /// Predicts from `sample` `[batch, in_channels, height, width]` (any size of at least 1) at `timestep`; `[batch, out_channels,
@@ -171,6 +191,8 @@ impl UNet2DConditionModel {
             let joined = Tensor::cat(&[&added.text_embeds.to_dtype(self.dtype)?, &ids], 1)?;
             temb = (temb + add.embedding.forward(&joined, None)?)?;
         }
+        // Every residual block begins with it.
+        let temb = self.activation.apply(&temb)?;
 
         let mut x = self.conv_in.forward(&sample)?;
         let mut skips = vec![x.clone()];
@@ -184,7 +206,7 @@ impl UNet2DConditionModel {
             x = block.forward(x, &temb, conditioning, &mut skips)?;
         }
         conditioning.cancel.check()?;
-        self.conv_out.forward(&self.conv_norm_out.forward_with(&x, self.conv_act)?)
+        self.conv_out.forward(&self.conv_norm_out.forward_with(&x, self.activation)?)
     }
 }
 

@@ -2,9 +2,10 @@
 //! `UNetMidBlock2D`, `UpDecoderBlock2D`).
 
 use candle_core::{Result, Tensor};
-use candle_nn::{Conv2d, Linear, Module, VarBuilder};
+use candle_nn::{Module, VarBuilder};
 
 use super::attention_processor::scaled_dot_product_attention;
+use super::layers::{Conv2d, Linear};
 use super::normalization::{GroupNorm, from_tokens, group_norm, to_tokens};
 use super::resnet::{Downsample2D, ResnetBlock2D, ResnetConfig, Upsample2D, conv3x3};
 
@@ -20,7 +21,7 @@ struct AttentionBlock {
 
 impl AttentionBlock {
     fn new(channels: usize, resnet: ResnetConfig, vb: VarBuilder) -> Result<Self> {
-        let linear = |name: &str| candle_nn::linear(channels, channels, vb.pp(name));
+        let linear = |name: &str| Linear::new(channels, channels, vb.pp(name));
         Ok(Self {
             group_norm: group_norm(resnet.groups, channels, resnet.eps, vb.pp("group_norm"))?,
             to_q: linear("to_q")?,
@@ -34,8 +35,8 @@ impl AttentionBlock {
         let (_, _, height, width) = x.dims4()?;
         let tokens = to_tokens(&self.group_norm.forward(x)?)?;
         let (q, k, v) = (self.to_q.forward(&tokens)?, self.to_k.forward(&tokens)?, self.to_v.forward(&tokens)?);
-        let out = self.to_out.forward(&scaled_dot_product_attention(&q, &k, &v, 1, None)?)?;
-        from_tokens(&out, height, width)? + x
+        let attended = scaled_dot_product_attention(&q, &k, &v, 1, None)?;
+        from_tokens(&self.to_out.forward_add(&attended, &to_tokens(x)?)?, height, width)
     }
 }
 

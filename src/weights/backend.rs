@@ -10,6 +10,7 @@ use safetensors::Dtype;
 use super::error::shown;
 use super::header::Entry;
 use super::{Weights, WeightsError};
+use crate::kernels::is_as_stored;
 
 pub(super) fn var_builder(weights: Arc<Weights>, dtype: DType, device: &Device) -> VarBuilder<'static> {
     VarBuilder::from_backend(Box::new(FromFiles(weights)), dtype, device.clone())
@@ -28,13 +29,15 @@ impl FromFiles {
 }
 
 impl SimpleBackend for FromFiles {
-    fn get(&self, s: Shape, name: &str, _: Init, dtype: DType, dev: &Device) -> candle_core::Result<Tensor> {
+    fn get(&self, s: Shape, name: &str, hint: Init, dtype: DType, dev: &Device) -> candle_core::Result<Tensor> {
         if let Some(found) = self.0.shape(name).filter(|found| *found != s.dims()) {
             let (wanted, found) = (s.dims().to_vec(), found.to_vec());
             let file = self.0.name().to_owned();
             return Err(self.fail(WeightsError::WrongShape { file, tensor: shown(name), wanted, found }));
         }
-        self.get_unchecked(name, dtype, dev)
+        let stored = self.0.dtype(name).and_then(candle_dtype);
+        let kept = stored.filter(|kept| is_as_stored(hint) && matches!(kept, DType::F32 | DType::F16 | DType::BF16));
+        self.get_unchecked(name, kept.unwrap_or(dtype), dev)
     }
 
     fn get_unchecked(&self, name: &str, dtype: DType, dev: &Device) -> candle_core::Result<Tensor> {

@@ -339,6 +339,14 @@ impl Weights {
         self.tensors.values().fold(0, |sum, (_, entry)| sum.saturating_add(entry.elements()))
     }
 
+    /// Bytes of all tensors in memory: F16 and BF16 stay as they are, all else becomes F32.
+    pub fn held_bytes(&self) -> u64 {
+        self.tensors.values().fold(0, |sum, (_, entry)| {
+            let element = if matches!(entry.dtype, Dtype::F16 | Dtype::BF16) { 2 } else { 4 };
+            sum.saturating_add(entry.elements().saturating_mul(element))
+        })
+    }
+
     /// A cheap identity, blake3 in hex: of each file its header, its length, and 64 samples of 256 bytes spread evenly
     /// over it (two fine-tunes of one model differ in nothing else). Not a checksum: damage between the samples goes
     /// unseen. Does not depend on file names.

@@ -134,7 +134,7 @@ fn ensure_finite(out: &Tensor) -> Result<(), EngineError> {
 /// Refuses what this machine cannot hold.
 fn ensure_fits(spec: BenchSpec, place: &Place) -> Result<(), EngineError> {
     let Some(available) = memory::available_bytes().filter(|_| place.device.is_cpu()) else { return Ok(()) };
-    let weight = if spec.half_weights && place.dtype != DType::F32 { 2 } else { place.dtype.size_in_bytes() as u64 };
+    let weight = if spec.half_weights { 2 } else { place.dtype.size_in_bytes() as u64 };
     let weights = networks::parameters(spec)? * weight;
     let fits = |size: u32| weights + networks::work_bytes(spec, size) <= available;
     if fits(spec.size) {

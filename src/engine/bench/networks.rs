@@ -63,8 +63,10 @@ impl Bench {
         match self {
             Self::Unet { network, sample, text, pooled, size } => {
                 let time_ids = [*size, *size, 0.0, 0.0, *size, *size];
+                // Once a job in a render; timed all the same, since diffusers' forward projects the text each time.
+                let text = network.text_key_values(text, Cancel::never())?;
                 let conditioning = Conditioning {
-                    encoder_hidden_states: text,
+                    text: &text,
                     added: pooled.as_ref().map(|text_embeds| AddedConditioning { text_embeds, time_ids }),
                     image_prompts: &[],
                     cancel: Cancel::never(),

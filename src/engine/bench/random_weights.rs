@@ -9,6 +9,8 @@ use candle_nn::{Init, VarBuilder};
 use half::f16;
 use rayon::prelude::*;
 
+use crate::kernels::is_as_stored;
+
 /// Numbers that one thread makes at a time.
 const CHUNK: usize = 1 << 16;
 
@@ -30,7 +32,7 @@ struct Random {
 }
 
 impl SimpleBackend for Random {
-    fn get(&self, s: Shape, name: &str, _: Init, dtype: DType, dev: &Device) -> Result<Tensor> {
+    fn get(&self, s: Shape, name: &str, hint: Init, dtype: DType, dev: &Device) -> Result<Tensor> {
         let dims = s.dims();
         let tensor = if dims.len() > 1 {
             // Uniform with a variance of 1 / inputs: a product then has the scale of its input.
@@ -47,6 +49,9 @@ impl SimpleBackend for Random {
             let is_scale = name.contains("norm") && name.ends_with("weight");
             Tensor::full(if is_scale { 1f32 } else { 0.0 }, s, &Device::Cpu)?
         };
+        if is_as_stored(hint) {
+            return tensor.to_device(dev);
+        }
         tensor.to_dtype(dtype)?.to_device(dev)
     }
 
