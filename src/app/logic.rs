@@ -172,7 +172,7 @@ impl AppState {
         match result {
             Ok(image) => {
                 if let Some(entry) = self.history.get_mut(id) {
-                    entry.thumbnail.get_or_insert_with(|| Arc::new(references::thumbnail(&image)));
+                    entry.thumbnail.get_or_insert_with(|| Arc::new(crate::library::thumbnail(&image)));
                     entry.image = Some(image);
                 }
             }
@@ -251,7 +251,7 @@ impl AppState {
         let small = image.clone();
         let _ = self
             .background
-            .submit(move || Done::Thumbnail { entry: id, thumbnail: Arc::new(references::thumbnail(&small)) });
+            .submit(move || Done::Thumbnail { entry: id, thumbnail: Arc::new(crate::library::thumbnail(&small)) });
         self.submit(move || Done::Kept { entry: id, result: files::keep_picture(folder.as_deref(), &image, &recipe) });
         if self.shown == Shown::Live && self.jobs.is_empty() {
             self.shown = Shown::Entry(id);

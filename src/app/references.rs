@@ -6,10 +6,7 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use crate::library::{self, LibraryError};
-use crate::pixels::{Filter, Picture, resize};
-
-/// Longest side of a thumbnail: what the window shows at twice the usual density.
-const THUMBNAIL_SIDE: u32 = 256;
+use crate::pixels::Picture;
 
 /// A reference's picture, ready to be used and shown.
 #[derive(Debug, Clone)]
@@ -72,7 +69,7 @@ pub fn find(hash: &str, name: &str, folder: Option<&Path>) -> Result<Box<Opened>
 }
 
 fn opened(picture: Picture, kept: Result<(), LibraryError>) -> Box<Opened> {
-    let thumbnail = Arc::new(thumbnail(&picture.rgb));
+    let thumbnail = Arc::new(library::thumbnail(&picture.rgb));
     let not_kept = kept.err().map(|error| format!("'{}' will be asked for again next time ({error})", picture.name));
     Box::new(Opened { picture: Arc::new(picture), thumbnail, not_kept })
 }
@@ -87,15 +84,4 @@ fn keep(
         Some(_) => Ok(()),
         None => library::keep_reference_in(folder, &bytes()?, hash),
     }
-}
-
-/// A small copy; a picture that is small already is only copied.
-pub fn thumbnail(picture: &RgbImage) -> RgbImage {
-    let (width, height) = picture.dimensions();
-    let longer = width.max(height);
-    if longer <= THUMBNAIL_SIDE {
-        return picture.clone();
-    }
-    let side = |side: u32| (side * THUMBNAIL_SIDE / longer).max(1);
-    resize(picture, side(width), side(height), Filter::Bicubic)
 }

@@ -225,7 +225,7 @@ impl AppState {
                 device: picture.device,
             });
             let task = move || match super::files::load(&file) {
-                Ok(image) => Done::Thumbnail { entry: id, thumbnail: Arc::new(references::thumbnail(&image)) },
+                Ok(image) => Done::Thumbnail { entry: id, thumbnail: Arc::new(crate::library::thumbnail(&image)) },
                 Err(why) => Done::Loaded { entry: id, result: Err(why) },
             };
             // What does not fit into the queue is read when it is looked at.

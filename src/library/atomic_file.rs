@@ -6,7 +6,9 @@ use std::fs::{self, Metadata, Permissions};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::LibraryError;
+use tempfile::NamedTempFile;
+
+use super::{LibraryError, leftovers};
 
 /// Whether a file could be written at `path`, without touching what is there.
 ///
@@ -39,12 +41,7 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), LibraryError> {
         let mut file = fs::OpenOptions::new().write(true).open(&target).map_err(failed)?;
         return file.write_all(bytes).and_then(|()| file.flush()).map_err(failed);
     }
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".instantstyle-").suffix(".part");
-    if let Some(permissions) = new_file_permissions() {
-        builder.permissions(permissions);
-    }
-    let mut file = builder.tempfile_in(folder).map_err(failed)?;
+    let mut file = held_temporary(folder).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
     if let Some(existing) = existing {
         // Some file systems know no permissions; then there are none to keep.
@@ -58,6 +55,24 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), LibraryError> {
         let _ = folder.sync_all();
     }
     Ok(())
+}
+
+/// A new temporary file in `folder`, locked for as long as it is written, so that no [`super::leftovers`] takes it away.
+fn held_temporary(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(leftovers::PREFIX).suffix(leftovers::SUFFIX);
+    if let Some(permissions) = new_file_permissions() {
+        builder.permissions(permissions);
+    }
+    loop {
+        let file = builder.tempfile_in(folder)?;
+        // Where there are no locks, nothing is swept either.
+        let is_held = file.as_file().lock().is_ok();
+        // A sweep may have come between making the file and locking it; then it has no name any more.
+        if !is_held || file.path().exists() {
+            return Ok(file);
+        }
+    }
 }
 
 /// What the umask is taken from; without it a temporary file is for its owner alone.
@@ -113,7 +128,7 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-fn explain(e: &io::Error, folder: &Path, target: &Path) -> LibraryError {
+pub(super) fn explain(e: &io::Error, folder: &Path, target: &Path) -> LibraryError {
     let path = shown(target);
     let why = e.to_string();
     match e.kind() {

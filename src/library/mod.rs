@@ -1,13 +1,26 @@
 //! The disk: what the program keeps and how it writes without losing anything.
+//!
+//! Of the rest of the program it knows recipes and the pictures that carry them.
 
 mod atomic_file;
+mod catalogue;
 mod error;
+mod journal;
+mod leftovers;
 mod paths;
 mod pictures;
 mod references;
+mod style_file;
+mod styles;
+mod thumbnails;
 
 pub use atomic_file::{check_target, write_atomically};
+pub use catalogue::{Catalogue, LibraryPicture, Order, Page, Query, Stop, Synced};
 pub use error::LibraryError;
+pub use leftovers::sweep;
 pub use paths::{HOME_VARIABLE, home, pictures_folder, references_folder};
 pub use pictures::keep_picture_in;
 pub use references::{find_reference, find_reference_in, keep_reference, keep_reference_in, read_unchanged};
+pub use style_file::ENDING as STYLE_ENDING;
+pub use styles::{Style, Styles};
+pub use thumbnails::{cached_thumbnail, thumbnail};

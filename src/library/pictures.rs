@@ -25,7 +25,7 @@ pub fn keep_picture_in(folder: &Path, bytes: &[u8], prompt: &str, seed: u64) -> 
 }
 
 /// Letters and digits that every file system takes, words joined by hyphens.
-fn words_for_name(prompt: &str) -> String {
+pub(super) fn words_for_name(prompt: &str) -> String {
     let lower = prompt.to_lowercase();
     let words = lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     let mut out = String::new();

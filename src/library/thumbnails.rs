@@ -1,0 +1,53 @@
+//! Small copies of pictures, kept as JPEG under the content hash of what they show. Only a cache: what is missing or
+//! damaged is made again.
+
+use std::fs;
+use std::path::Path;
+
+use image::RgbImage;
+use image::codecs::jpeg::JpegEncoder;
+
+use super::write_atomically;
+use crate::pixels::{Filter, Picture, PixelsError, resize};
+
+/// Longest side of a thumbnail: what the window shows at twice the usual density.
+const SIDE: u32 = 256;
+const QUALITY: u8 = 88;
+
+/// A small copy; a picture that is small already is only copied.
+pub fn thumbnail(picture: &RgbImage) -> RgbImage {
+    let (width, height) = picture.dimensions();
+    let longer = width.max(height);
+    if longer <= SIDE {
+        return picture.clone();
+    }
+    let side = |side: u32| (side * SIDE / longer).max(1);
+    resize(picture, side(width), side(height), Filter::Bicubic)
+}
+
+/// The thumbnail of the picture at `file` with this content hash, from the cache of `home` where it is there.
+///
+/// # Errors
+/// A picture that is gone, or is none.
+pub fn cached_thumbnail(home: &Path, file: &Path, hash: &str) -> Result<RgbImage, PixelsError> {
+    let folder = home.join("cache").join("thumbnails");
+    let is_hash = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let kept = is_hash.then(|| folder.join(format!("{hash}.jpg")));
+    if let Some(kept) = &kept
+        && kept.is_file()
+        && let Ok(picture) = Picture::open(kept)
+    {
+        return Ok(picture.rgb);
+    }
+    let picture = Picture::open(file)?;
+    let small = thumbnail(&picture.rgb);
+    if let Some(kept) = kept.filter(|_| picture.hash == hash) {
+        let mut bytes = Vec::new();
+        let encoded = JpegEncoder::new_with_quality(&mut bytes, QUALITY).encode_image(&small);
+        if encoded.is_ok() && fs::create_dir_all(&folder).is_ok() {
+            // Where it cannot be kept, it is made again next time.
+            let _ = write_atomically(&kept, &bytes);
+        }
+    }
+    Ok(small)
+}
