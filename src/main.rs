@@ -15,13 +15,19 @@ fn main() -> ExitCode {
 }
 
 fn start_engine() -> Result<Box<dyn Engine>, EngineError> {
-    Ok(Box::new(CandleEngine::start(None)?))
+    Ok(Box::new(CandleEngine::start_with_cache(None, embeddings_folder())?))
+}
+
+/// Where embeddings of references outlive the program.
+fn embeddings_folder() -> Option<PathBuf> {
+    instantstyle::library::home().map(|home| home.join("cache").join("embeddings"))
 }
 
 /// Opens the window with `pictures` as references.
 #[cfg(feature = "ui")]
 fn open_window(pictures: Vec<PathBuf>) -> Result<(), CliError> {
-    let start = |waker| Ok(Box::new(CandleEngine::start(Some(waker))?) as Box<dyn Engine>);
+    let start =
+        |waker| Ok(Box::new(CandleEngine::start_with_cache(Some(waker), embeddings_folder())?) as Box<dyn Engine>);
     instantstyle::ui::open(pictures, start).map_err(CliError::Machine)
 }
 

@@ -1,5 +1,8 @@
 //! The engine that computes.
 
+use std::path::PathBuf;
+
+use super::embedding_cache::EmbeddingCache;
 use super::pipeline::{self, JobContext, Session};
 use super::worker::{Runner, Worker};
 use super::{CancelToken, Engine, EngineError, Finished, JobEvent, JobHandle, JobSpec, Waker};
@@ -13,7 +16,16 @@ pub struct CandleEngine {
 impl CandleEngine {
     /// Starts the thread; `waker` is called after every event of every job.
     pub fn start(waker: Option<Waker>) -> Result<Self, EngineError> {
-        Ok(Self { worker: Worker::start(Candle { session: None }, waker)? })
+        Self::start_with_cache(waker, None)
+    }
+
+    /// As [`CandleEngine::start`]; embeddings of pictures are kept in `folder`, which need not exist yet.
+    ///
+    /// # Errors
+    /// A thread that does not start.
+    pub fn start_with_cache(waker: Option<Waker>, folder: Option<PathBuf>) -> Result<Self, EngineError> {
+        let embeddings = EmbeddingCache::in_folder(folder);
+        Ok(Self { worker: Worker::start(Candle { session: None, embeddings }, waker)? })
     }
 }
 
@@ -25,6 +37,7 @@ impl Engine for CandleEngine {
 
 struct Candle {
     session: Option<Session>,
+    embeddings: EmbeddingCache,
 }
 
 impl Runner for Candle {
@@ -35,7 +48,8 @@ impl Runner for Candle {
         say: &mut dyn FnMut(JobEvent),
     ) -> Result<Finished, EngineError> {
         let asks = || cancel.is_cancelled();
-        pipeline::run(&mut self.session, spec, &mut JobContext { say, cancel: Cancel::new(&asks) })
+        let mut context = JobContext { say, cancel: Cancel::new(&asks), embeddings: &self.embeddings };
+        pipeline::run(&mut self.session, spec, &mut context)
     }
 
     fn forget(&mut self) {

@@ -3,6 +3,7 @@
 use candle_core::{DType, Tensor};
 
 use super::device::Place;
+use super::embedding_cache::Key;
 use super::model::{ImagePromptParts, Model};
 use super::networks::Networks;
 use super::pipeline::{JobContext, Journal, Session};
@@ -66,7 +67,7 @@ impl Session {
             if active.is_empty() {
                 (context.say)(JobEvent::Encoding("references"));
             }
-            let tokens = self.reference_tokens(reference, picture, context.cancel, journal)?;
+            let tokens = self.reference_tokens(reference, picture, context, journal)?;
             active.push(ActiveReference { reference, injections, tokens });
         }
         let Self { model, place, networks, key_values, .. } = self;
@@ -77,25 +78,30 @@ impl Session {
         &mut self,
         reference: &Reference,
         picture: &Picture,
-        cancel: Cancel,
+        context: &JobContext,
         journal: &mut Journal,
     ) -> Result<ReferenceTokens, EngineError> {
         let Self { model, place, networks, features, words, .. } = self;
         let Some(parts) = &model.image_prompt else {
             return Err(EngineError::Compute("a reference without an adapter".to_owned()));
         };
-        let key = Some((picture.hash.clone(), reference.crop));
-        let image = features.get_or_try(key, || {
+        let cancel = context.cancel;
+        let encode = |networks: &mut Networks, journal: &mut Journal, picture: Option<(&Picture, Crop)>| {
+            let key = Key::new(model, parts, place, picture.map(|(picture, crop)| (picture.hash.as_str(), crop)));
+            if let Some(kept) = context.embeddings.get(&key, parts, place) {
+                return Ok(kept);
+            }
             journal.timings.encoder_runs += 1;
-            encode_image(networks, parts, place, Some((picture, reference.crop)), cancel)
-        })?;
+            let features = encode_image(networks, parts, place, picture, cancel)?;
+            context.embeddings.put(&key, &features);
+            Ok::<_, EngineError>(features)
+        };
+        let key = Some((picture.hash.clone(), reference.crop));
+        let image = features.get_or_try(key, || encode(networks, journal, Some((picture, reference.crop))))?;
         let zero = match &image {
             // As upstream: base adapters project an embedding of zeros, Plus ones the states of a zero tensor.
             ImageFeatures::Embeds(embeds) => ImageFeatures::Embeds(embeds.zeros_like()?),
-            ImageFeatures::States(_) => features.get_or_try(None, || {
-                journal.timings.encoder_runs += 1;
-                encode_image(networks, parts, place, None, cancel)
-            })?,
+            ImageFeatures::States(_) => features.get_or_try(None, || encode(networks, journal, None))?,
         };
         let image = match (image, subtraction(reference)) {
             (ImageFeatures::Embeds(embeds), Some(subtract)) => {

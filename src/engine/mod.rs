@@ -11,6 +11,7 @@ mod candle_engine;
 mod decoding;
 mod describe;
 mod device;
+mod embedding_cache;
 mod encoding;
 mod error;
 mod fake_engine;

@@ -6,6 +6,7 @@ use candle_core::Tensor;
 
 use super::cache::Recent;
 use super::device::{self, Place};
+use super::embedding_cache::EmbeddingCache;
 use super::encoding::{ensure_subtractable, subtraction};
 use super::model::Model;
 use super::networks::Networks;
@@ -53,6 +54,8 @@ pub(super) struct Journal {
 pub struct JobContext<'a> {
     pub say: &'a mut dyn FnMut(JobEvent),
     pub cancel: Cancel<'a>,
+    /// What earlier runs of the program have computed.
+    pub embeddings: &'a EmbeddingCache,
 }
 
 impl Session {

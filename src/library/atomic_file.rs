@@ -49,12 +49,41 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), LibraryError> {
     }
     file.as_file().sync_all().map_err(failed)?;
     file.persist(&target).map_err(|e| failed(e.error))?;
-    // The name itself is data of the folder. Where folders cannot be flushed, the file is still whole.
+    flush_folder(folder);
+    Ok(())
+}
+
+/// As [`write_atomically`], but never over another file: false where the name is taken, also by a program that was
+/// faster by a moment.
+///
+/// # Errors
+/// As [`write_atomically`].
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<bool, LibraryError> {
+    if fs::symlink_metadata(path).is_ok() {
+        return Ok(false);
+    }
+    let (target, _) = resolve(path)?;
+    let folder = folder_of(&target);
+    let failed = |e: io::Error| explain(&e, folder, &target);
+    let mut file = held_temporary(folder).map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    match file.persist_noclobber(&target) {
+        Ok(_) => flush_folder(folder),
+        Err(error) if error.error.kind() == ErrorKind::AlreadyExists => return Ok(false),
+        Err(error) => return Err(failed(error.error)),
+    }
+    Ok(true)
+}
+
+/// The name itself is data of the folder. Where folders cannot be flushed, the file is still whole.
+fn flush_folder(folder: &Path) {
     #[cfg(unix)]
     if let Ok(folder) = fs::File::open(folder) {
         let _ = folder.sync_all();
     }
-    Ok(())
+    #[cfg(not(unix))]
+    let _ = folder;
 }
 
 /// A new temporary file in `folder`, locked for as long as it is written, so that no [`super::leftovers`] takes it away.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{LibraryError, write_atomically};
+use super::{LibraryError, write_new};
 
 /// Characters of the prompt in a picture's name.
 const PROMPT_LENGTH: usize = 48;
@@ -18,10 +18,13 @@ pub fn keep_picture_in(folder: &Path, bytes: &[u8], prompt: &str, seed: u64) -> 
     let words = words_for_name(prompt);
     let names =
         (1_u32..).map(|n| if n == 1 { format!("{words}-{seed}.png") } else { format!("{words}-{seed}-{n}.png") });
-    let mut paths = names.map(|name| folder.join(name));
-    let path = paths.find(|path| fs::symlink_metadata(path).is_err()).unwrap_or_else(|| folder.join("picture.png"));
-    write_atomically(&path, bytes)?;
-    Ok(path)
+    for path in names.map(|name| folder.join(name)) {
+        // Another program may want the same name at the same moment.
+        if write_new(&path, bytes)? {
+            return Ok(path);
+        }
+    }
+    Err(LibraryError::Failed { why: "every name is taken".to_owned(), path: folder.display().to_string() })
 }
 
 /// Letters and digits that every file system takes, words joined by hyphens.

@@ -1,11 +1,15 @@
 //! The settings of a picture as AUTOMATIC1111's web UI writes them, for galleries and other programs.
 //!
 //! Format: `modules/infotext_utils.py`. It is for others to read: a prompt may look like a settings line, so this
-//! program restores pictures from its own recipe and never from this text.
+//! program restores its own pictures from their recipe and never from this text. [`super::read_a1111_parameters`] reads
+//! the text of others.
 
 use std::fmt::Write as _;
 
 use super::{Recipe, Reference, Role, SchedulerName};
+
+/// How the built-in model is called there.
+pub(super) const BUILT_IN: &str = "InstantStyle built-in";
 
 /// The text of the PNG keyword `parameters`: prompt, negative prompt, and one line of settings.
 ///
@@ -33,7 +37,7 @@ pub fn a1111_parameters(recipe: &Recipe) -> String {
         add("Size", format!("{width}x{height}"));
     }
     let model = &recipe.model.model;
-    add("Model", if model.is_empty() { "InstantStyle built-in".to_owned() } else { model.clone() });
+    add("Model", if model.is_empty() { BUILT_IN.to_owned() } else { model.clone() });
     if let Some(init) = &recipe.init {
         add("Denoising strength", init.denoise.to_string());
     }

@@ -6,11 +6,13 @@
 mod blocks;
 mod error;
 mod infotext;
+mod infotext_read;
 mod reference;
 mod settings;
 
 pub use blocks::{Injection, ModelBlocks};
 pub use error::RecipeError;
 pub use infotext::a1111_parameters;
+pub use infotext_read::{ForeignSettings, read_a1111_parameters};
 pub use reference::{Crop, Reference, Role, Subtraction};
 pub use settings::{Init, ModelDefaults, ModelFiles, Recipe, SchedulerName, VERSION};
