@@ -15,7 +15,7 @@ use crate::recipe::{Role, SchedulerName};
 /// Commands of the contract that this program does not have yet: a word of this list is never a picture.
 pub const PLANNED: &[&str] = &["models"];
 /// The commands that there are.
-pub const COMMANDS: &[&str] = &["render", "board", "evaluate", "inspect", "bench"];
+pub const COMMANDS: &[&str] = &["render", "board", "evaluate", "inspect", "bench", "library", "styles"];
 
 /// Flags that, after a `--reference`, belong to that reference; before the first they are for all.
 pub const SCOPED: &[&str] = &["mode", "blocks", "strength", "layout-strength", "crop", "subtract", "subtract-strength"];
@@ -33,7 +33,7 @@ Examples:
 
 --crop, --mode, --strength, --layout-strength, --blocks, --subtract and
 --subtract-strength after a --reference belong to that reference; before the
-first --reference they are for all.";
+first --reference they are for all. --style NAME counts as a reference.";
 
 const BOARD_EXAMPLES: &str = "\
 Examples:
@@ -78,6 +78,8 @@ pub fn command() -> Command {
         .subcommand(evaluate())
         .subcommand(inspect())
         .subcommand(super::bench::command())
+        .subcommand(super::library::command())
+        .subcommand(super::styles::command())
 }
 
 fn render() -> Command {
@@ -131,6 +133,10 @@ fn painting(name: &'static str, with_axes: bool) -> Command {
         .next_help_heading("References")
         .arg(
             path("reference", "PATH", "A picture whose style or layout is taken; give the flag again for more pictures")
+                .action(ArgAction::Append),
+        )
+        .arg(
+            text("style", "NAME", "A style that was saved, in the place of a reference; flags after it override it")
                 .action(ArgAction::Append),
         )
         .arg(scoped("mode", "MODE", format!("What is taken from a reference: {} [default: style]", Role::MODES.join(", "))))
@@ -208,6 +214,11 @@ fn inspect() -> Command {
         )
 }
 
+/// `command` with the flags of [`SCOPED`].
+pub fn with_scoped(command: Command) -> Command {
+    command.args(render().get_arguments().filter(|arg| SCOPED.contains(&arg.get_id().as_str())).cloned())
+}
+
 /// A flag with one value, the last one given winning. A value may begin with a dash ("-1").
 pub fn text(name: &'static str, value: &'static str, help: impl Into<String>) -> Arg {
     Arg::new(name).long(name).value_name(value).allow_hyphen_values(true).help(help.into())
@@ -217,7 +228,7 @@ fn switch(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
 }
 
-fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+pub fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).value_name(value).value_parser(OsStringValueParser::new()).help(help)
 }
 

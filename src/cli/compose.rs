@@ -85,7 +85,11 @@ fn place_references(
         }
     }
     for index in left {
-        let name = flags.references.get(index).map(|(path, _)| file_name(path)).unwrap_or_default();
+        let named = |(path, scope): &(PathBuf, Scope)| match &scope.style {
+            Some(style) => style.name.clone(),
+            None => file_name(path),
+        };
+        let name = flags.references.get(index).map(named).unwrap_or_default();
         let free = |place: &usize| supplier.get(*place) == Some(&None);
         let place = Some(index).filter(free).or_else(|| (0..supplier.len()).find(free));
         match place.and_then(|place| Some((place, references.get_mut(place)?, supplier.get_mut(place)?))) {
@@ -139,7 +143,11 @@ fn override_references(
 }
 
 /// A flag of `scope` wins over what the reference holds; empty words end the subtraction.
-fn apply(scope: &Scope, reference: &mut Reference) {
+pub fn apply(scope: &Scope, reference: &mut Reference) {
+    if let Some(style) = &scope.style {
+        let hash = std::mem::take(&mut reference.hash);
+        *reference = Reference { hash, ..style.as_ref().clone() };
+    }
     if let Some(role) = &scope.role {
         reference.role = role.clone();
     }

@@ -12,7 +12,7 @@ use clap::parser::ValueSource;
 use super::args::SCOPED;
 use super::error::{CliError, shown};
 use crate::engine::{Compute, DTypeChoice, DeviceChoice, ModelPaths, ensure_built_in};
-use crate::recipe::{Crop, RecipeError, Role, SchedulerName};
+use crate::recipe::{Crop, RecipeError, Reference, Role, SchedulerName};
 
 /// The flags of `render`; `None` is a flag that was not given.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -97,6 +97,8 @@ pub struct Scope {
     pub crop: Option<Crop>,
     pub subtract: Option<String>,
     pub subtract_strength: Option<f64>,
+    /// Of `--style`: what the reference begins from.
+    pub style: Option<Box<Reference>>,
 }
 
 /// What becomes of the picture.
@@ -123,11 +125,7 @@ impl Flags {
             (Some(file), None) => Some(Base::Recipe(file)),
             (None, picture) => picture.map(Base::Picture),
         };
-        let (all, scopes) = scopes(matches)?;
-        let mut references = Vec::new();
-        for (value, scope) in matches.get_many::<OsString>("reference").into_iter().flatten().zip(scopes) {
-            references.push((non_empty("reference", value)?, scope));
-        }
+        let (all, references) = references(matches)?;
         let size = |name| -> Result<Option<u32>, CliError> {
             let must = "a multiple of 8 from 8 to 8192";
             let allowed = |side: &u32| (8..=8192).contains(side) && side.is_multiple_of(8);
@@ -185,9 +183,28 @@ pub fn compute(matches: &ArgMatches) -> Result<Compute, CliError> {
     })
 }
 
-/// The flags before the first `--reference`, and those after each.
-fn scopes(matches: &ArgMatches) -> Result<(Scope, Vec<Scope>), CliError> {
-    let starts: Vec<usize> = matches.indices_of("reference").into_iter().flatten().collect();
+/// The flags that are for all, and every `--reference` and `--style` with the flags after it, in order.
+fn references(matches: &ArgMatches) -> Result<(Scope, Vec<(PathBuf, Scope)>), CliError> {
+    let mut given: Vec<(usize, (PathBuf, Scope))> = Vec::new();
+    let values = matches.get_many::<OsString>("reference").into_iter().flatten();
+    for (place, value) in matches.indices_of("reference").into_iter().flatten().zip(values) {
+        given.push((place, (non_empty("reference", value)?, Scope::default())));
+    }
+    let values = matches.get_many::<String>("style").into_iter().flatten();
+    for (place, name) in matches.indices_of("style").into_iter().flatten().zip(values) {
+        given.push((place, super::styles::reference(name)?));
+    }
+    given.sort_by_key(|(place, _)| *place);
+    let (starts, mut references): (Vec<usize>, Vec<_>) = given.into_iter().unzip();
+    let (all, each) = scopes(matches, &starts)?;
+    for ((_, scope), flags) in references.iter_mut().zip(each) {
+        *scope = Scope { style: scope.style.take(), ..flags };
+    }
+    Ok((all, references))
+}
+
+/// The flags before the first of `starts`, and those after each.
+pub fn scopes(matches: &ArgMatches, starts: &[usize]) -> Result<(Scope, Vec<Scope>), CliError> {
     let mut all = Scope::default();
     let mut each = vec![Scope::default(); starts.len()];
     // Within a scope the last one wins; only --blocks always beats --mode, and so comes after it in SCOPED.
@@ -215,6 +232,7 @@ impl Scope {
             crop: self.crop.or(all.crop),
             subtract: self.subtract.clone().or_else(|| all.subtract.clone()),
             subtract_strength: self.subtract_strength.or(all.subtract_strength),
+            style: self.style.clone(),
         }
     }
 

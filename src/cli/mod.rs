@@ -15,9 +15,11 @@ mod evaluate;
 mod flags;
 mod inspect;
 mod latents;
+mod library;
 mod recall;
 mod render;
 mod report;
+mod styles;
 mod targets;
 mod usage;
 
@@ -78,6 +80,8 @@ fn dispatch(
     match matches.subcommand() {
         Some(("render", matches)) => render::render(&flags::Flags::read(matches)?, start_engine),
         Some(("evaluate", matches)) => evaluate::evaluate(matches, start_engine),
+        Some(("library", matches)) => library::run(matches),
+        Some(("styles", matches)) => styles::run(matches),
         Some(("bench", matches)) => bench::run(matches, arguments),
         Some(("board", matches)) => board::board(&flags::BoardFlags::read(matches)?, start_engine),
         Some((_, matches)) => {

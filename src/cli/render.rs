@@ -9,7 +9,7 @@ use super::console::{Console, duration};
 use super::error::CliError;
 use super::flags::Flags;
 use super::report::Report;
-use super::{latents, recall, targets};
+use super::{latents, library, recall, targets};
 use crate::engine::{Engine, EngineError, Finished, JobEvent, JobSpec, Step, random_seed};
 use crate::library::{LibraryError, write_atomically};
 use crate::pixels::{Picture, finished_png};
@@ -41,7 +41,11 @@ pub fn render(flags: &Flags, start: impl FnOnce() -> Result<Box<dyn Engine>, Eng
             console.notice(&notice);
         }
     }
-    write(flags, &finished)?;
+    let bytes = write(flags, &finished)?;
+    match library::enter(&flags.options.out, &bytes, &finished.recipe) {
+        Ok(notices) => notices.iter().for_each(|notice| console.notice(notice)),
+        Err(error) => console.notice(&format!("the picture is written, but is not in the library: {error}")),
+    }
     let total = begun.elapsed().as_secs_f64();
     if flags.options.json {
         let line = serde_json::to_string(&Report::new(&finished, total, &flags.options.out))
@@ -89,10 +93,17 @@ pub fn prepare(flags: &Flags, console: &mut Console) -> Result<Prepared, CliErro
 /// The pictures of `--reference`; one that is given twice is read once.
 fn open_references(flags: &Flags) -> Result<Vec<(PathBuf, Arc<Picture>)>, CliError> {
     let mut opened: Vec<(PathBuf, Arc<Picture>)> = Vec::new();
-    for (path, _) in &flags.references {
+    for (path, scope) in &flags.references {
         let picture = match opened.iter().find(|(known, _)| known == path) {
             Some((_, picture)) => Arc::clone(picture),
-            None => Arc::new(Picture::open(path)?),
+            None => {
+                let mut picture = Picture::open(path)?;
+                // A style's picture lies under its hash, which tells nobody anything.
+                if let Some(style) = &scope.style {
+                    picture.name.clone_from(&style.name);
+                }
+                Arc::new(picture)
+            }
         };
         opened.push((path.clone(), picture));
     }
@@ -142,11 +153,13 @@ fn progress_line(step: &Step, seen: u32, seconds: f64) -> String {
     format!("step {}/{}, {} left", step.index, step.count, duration(left))
 }
 
-fn write(flags: &Flags, finished: &Finished) -> Result<(), CliError> {
+/// Returns the bytes of the picture's file.
+fn write(flags: &Flags, finished: &Finished) -> Result<Vec<u8>, CliError> {
     let failed = |error: LibraryError| CliError::Machine(error.to_string());
-    write_atomically(&flags.options.out, &finished_png(&finished.image, &finished.recipe)?).map_err(failed)?;
+    let bytes = finished_png(&finished.image, &finished.recipe)?;
+    write_atomically(&flags.options.out, &bytes).map_err(failed)?;
     if let Some(path) = &flags.options.save_latents {
         write_atomically(path, &latents::to_safetensors(&finished.latents)?).map_err(failed)?;
     }
-    Ok(())
+    Ok(bytes)
 }
