@@ -10,7 +10,7 @@
 //! | [`kernels`] | the CPU's inner loops: products, convolution, attention, norms; the only `unsafe` | candle's tensors |
 //! | [`nn`] | the networks, samplers, tokenizer, torch's random numbers | kernels, recipe (names of samplers) |
 //! | [`weights`] | opening, naming and checking model files | candle's tensors, kernels (how weights are asked for) |
-//! | [`library`] | the disk: where things lie, and writing without loss | - |
+//! | [`library`] | the disk: where things lie, writing without loss, the finished pictures, the styles | recipe, pixels |
 //! | [`engine`] | a recipe turned into pixels on a thread of its own | all of the above |
 //! | [`evaluation`] | how well each mode does on a model, in numbers | engine, pixels, recipe |
 //! | [`cli`] | the command line | all of the above |

@@ -52,7 +52,7 @@ fn a_style_is_kept_renamed_removed_and_brought_back() {
     assert_eq!((ink.name.as_str(), &ink.reference), ("Ink / Größe", &reference(&bytes)));
     styles.save("猫", &reference(&bytes), &bytes).unwrap();
     styles.save("狐", &reference(&bytes), &bytes).unwrap();
-    assert_eq!(styles.find("INK / GRÖSSE").is_ok(), false);
+    assert!(styles.find("INK / GRÖSSE").is_err());
     assert_eq!(styles.find("ink / größe").unwrap(), ink);
     assert!(matches!(styles.save("INK / größe", &reference(&bytes), &bytes), Err(LibraryError::StyleExists { .. })));
     for name in ["", " ", "a\nb", &"x".repeat(81)] {

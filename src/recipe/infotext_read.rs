@@ -66,7 +66,9 @@ impl ForeignSettings {
                 recipe.seed.is_some()
             }
             "Size" => {
-                let side = |text: &str| text.trim().parse().ok().filter(|n: &u32| (8..=8192).contains(n) && n % 8 == 0);
+                let side = |text: &str| {
+                    text.trim().parse().ok().filter(|n: &u32| (8..=8192).contains(n) && n.is_multiple_of(8))
+                };
                 let size = value.split_once('x').and_then(|(width, height)| side(width).zip(side(height)));
                 (recipe.width, recipe.height) = size.unzip();
                 size.is_some()
