@@ -5,11 +5,18 @@ use std::process::ExitCode;
 
 use instantstyle::cli::{self, CliError};
 use instantstyle::engine::{CandleEngine, Engine, EngineError};
+use instantstyle::library;
 
 fn main() -> ExitCode {
     // The command line and the engine turn a panic into a line of their own; the details are for those who ask.
     if std::env::var_os("RUST_BACKTRACE").is_none() {
         std::panic::set_hook(Box::new(|_| {}));
+    }
+    // The window keeps a log of its own accord.
+    if std::env::var_os(library::LOG_VARIABLE).is_some_and(|value| !value.is_empty() && value != "0")
+        && let Some(home) = library::home()
+    {
+        library::start_log(&home);
     }
     ExitCode::from(cli::run(std::env::args_os(), start_engine, open_window))
 }

@@ -1,8 +1,20 @@
 #!/usr/bin/env bash
-# The window after one press of Generate, as a PNG: tests/screenshot.sh OUT.png [WIDTHxHEIGHT]
+# The window after one press of Generate, as a PNG:
+#   tests/screenshot.sh OUT.png [--size WIDTHxHEIGHT] [--scale 2] [--theme light|dark] [--keys KEY…]
+# --keys sends further keys (xdotool's names) before the picture is taken, such as --keys F1.
 # Needs Xvfb, xdotool and ImageMagick, and the program built with `cargo build --release`.
 set -euo pipefail
-out=$(realpath "$1") size=${2:-1280x800}
+out=$(realpath "$1") size=1280x800 scale=1 theme=dark keys=()
+shift
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --size) size=$2 && shift 2 ;;
+        --scale) scale=$2 && shift 2 ;;
+        --theme) theme=$2 && shift 2 ;;
+        --keys) shift && keys=("$@") && break ;;
+        *) echo "unknown option $1" >&2 && exit 2 ;;
+    esac
+done
 cd "$(dirname "$0")/.."
 program="${CARGO_TARGET_DIR:-target}/release/instantstyle"
 home=$(mktemp -d)
@@ -12,15 +24,26 @@ server=$!
 trap 'kill $server ${window:-} 2>/dev/null || true; rm -rf "$home"' EXIT
 read -r -t 20 number <&3
 export DISPLAY=":$number"
-INSTANTSTYLE_HOME="$home" XDG_RUNTIME_DIR="$home" WAYLAND_DISPLAY= "$program" &
+INSTANTSTYLE_HOME="$home" XDG_RUNTIME_DIR="$home" WAYLAND_DISPLAY= WINIT_X11_SCALE_FACTOR="$scale" "$program" &
 window=$!
 id=$(timeout 60 xdotool search --sync --onlyvisible --name "InstantStyle Studio" | head -1)
 xdotool windowsize --sync "$id" "${size%x*}" "${size#*x}" windowmove "$id" 0 0 windowfocus --sync "$id"
+# The theme by the palette of commands, as a hand would do it.
+xdotool key ctrl+k
+sleep 0.5
+xdotool type --delay 40 "$theme theme"
+sleep 0.5
+xdotool key Return
 xdotool key ctrl+Return
 for _ in $(seq 600); do
     compgen -G "$home/pictures/*.png" >/dev/null && break
     sleep 0.1
 done
 compgen -G "$home/pictures/*.png" >/dev/null || { echo "no picture came out" >&2; exit 1; }
+for key in "${keys[@]}"; do
+    xdotool key "$key"
+    sleep 0.7
+done
 sleep 1 # the last frame
-import -window root "$out"
+# 256 colours are plenty for a window of greys, and a quarter of the bytes.
+import -window root png:- | convert - -dither FloydSteinberg -colors 256 -strip "PNG8:$out"

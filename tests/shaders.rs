@@ -67,17 +67,19 @@ fn assert_same(painted: &RgbImage, twin: impl Fn([f32; 2]) -> [f32; 3], toleranc
 fn check_canvas(gpu: &Headless, renderer: &mut Renderer, content: &CanvasContent, twin_of: &RgbImage) {
     let size = [twin_of.width(), twin_of.height()];
     for zoom in ZOOMS {
-        for pan in [[0.0, 0.0], [-13.4, 8.7]] {
+        for (pan, is_smooth) in [([0.0, 0.0], false), ([-13.4, 8.7], false), ([-13.4, 8.7], true)] {
             let mut encoder = encoder(gpu);
             let shown = renderer.load(&gpu.device, &gpu.queue, &mut encoder, content);
             let place = place(&shown, size, zoom, pan);
+            let place = if is_smooth { place.smoothed() } else { place };
             let scene = CanvasScene { board: board(), place };
             let bound = renderer.bind_scene(&gpu.device, &gpu.queue, &Scene::Canvas(scene), [&shown, &None]);
             let painted = gpu.paint(TARGET, STAGE_FORMAT, encoder, |pass| bound.draw(pass));
             let level = level(twin_of, place.level);
             let twin = |at| cpu::canvas::canvas(&scene, &level, at);
             let what = format!("{size:?} at zoom {zoom}, pan {pan:?}, {:?} on level {}", place.filter, place.level);
-            assert_same(&painted, twin, 1, &what);
+            // Close to black the sRGB curve is steep, and the cubic reaches below what it joins.
+            assert_same(&painted, twin, if is_smooth { 2 } else { 1 }, &what);
         }
     }
 }

@@ -153,6 +153,7 @@ fn generate_pressed_too_early_waits_for_the_reference() {
         home: Some(home.path().to_owned()),
         session,
         session_notice,
+        is_second: false,
         pictures: Vec::new(),
         compute: Compute::default(),
     };

@@ -8,6 +8,7 @@ const FILTER_NONE: u32 = 0u;
 const FILTER_NEAREST: u32 = 1u;
 const FILTER_AREA: u32 = 2u;
 const FILTER_CUBIC: u32 = 3u;
+const FILTER_SMOOTH: u32 = 4u;
 
 // A pixel that lies on the border of two texels within rounding belongs to the right (lower) one, everywhere alike.
 const NUDGE: f32 = 0.0009765625;
@@ -33,6 +34,9 @@ fn sample_picture(image: texture_2d<f32>, place: Placement, filter_mode: u32, at
     }
     if filter_mode == FILTER_CUBIC {
         return vec4<f32>(cubic(image, place, centre), 1.0);
+    }
+    if filter_mode == FILTER_SMOOTH {
+        return vec4<f32>(srgb_from_linear(cubic(image, place, centre)), 1.0);
     }
     if filter_mode == FILTER_AREA {
         return vec4<f32>(srgb_from_linear(area(image, place, centre)), 1.0);

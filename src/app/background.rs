@@ -8,8 +8,9 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use image::RgbImage;
 
+use super::looking::{Prompt, Seen};
 use super::references::Opened;
-use crate::engine::{ModelInfo, ModelPaths, Waker};
+use crate::engine::{ModelInfo, ModelPaths, PromptCount, Waker};
 
 /// Files that may wait to be read; more than anyone drops at once.
 const WAITING: usize = 1024;
@@ -25,9 +26,22 @@ pub enum Done {
         hash: String,
         result: Result<Box<Opened>, String>,
     },
+    /// A file that was to become the content picture.
+    Content(Result<Box<Opened>, String>),
+    /// What the model sees of a reference.
+    Seen {
+        asked: Seen,
+        square: Option<Arc<RgbImage>>,
+    },
+    /// A prompt's tokens; None where they cannot be counted.
+    Counted {
+        prompt: Prompt,
+        text: String,
+        count: Option<PromptCount>,
+    },
     Described {
         paths: ModelPaths,
-        result: Result<ModelInfo, String>,
+        result: Result<Box<ModelInfo>, String>,
     },
     /// A finished picture was kept.
     Kept {
@@ -53,6 +67,7 @@ pub enum Done {
 /// What the artist chose in a file dialog.
 pub enum Picked {
     References(Vec<PathBuf>),
+    Content(PathBuf),
     SaveAs {
         entry: u64,
         path: PathBuf,

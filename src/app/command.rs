@@ -17,6 +17,13 @@ pub enum Command {
     /// Moves a reference one place to the front (-1) or the back (1).
     MoveReference(usize, i8),
 
+    /// Begins a picture from another one (image to image).
+    OpenContent,
+    SetContent(Dropped),
+    UseAsContent(u64),
+    RemoveContent,
+
+    ToggleLive,
     LockSeed(bool),
     RollSeed,
     /// Takes every setting back to what the model brings; prompts and references stay.
@@ -27,6 +34,8 @@ pub enum Command {
 
     Show(u64),
     ShowLive,
+    /// Has a picture's pixels read, for a look at it.
+    Load(u64),
     ShowNeighbour(i8),
     /// Holds the shown picture against another one.
     Compare(u64),
@@ -41,6 +50,8 @@ pub enum Command {
 
     DismissNote(u64),
     SetTheme(Theme),
+    /// Makes everything a step larger (1) or smaller (-1), or as usual again (0).
+    Scale(i8),
     ToggleAdvanced,
 }
 

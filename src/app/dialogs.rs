@@ -24,6 +24,11 @@ pub fn open_references(background: &Background) -> std::io::Result<()> {
     })
 }
 
+pub fn open_content(background: &Background) -> std::io::Result<()> {
+    let dialog = AsyncFileDialog::new().set_title("Open a content picture").add_filter("Pictures", PICTURES);
+    ask(background, false, dialog.pick_file(), |file: FileHandle| Picked::Content(file.path().to_owned()))
+}
+
 pub fn save_as(background: &Background, entry: u64, name: &str) -> std::io::Result<()> {
     let dialog = AsyncFileDialog::new().set_title("Save picture as").add_filter("PNG", &["png"]).set_file_name(name);
     ask(background, true, dialog.save_file(), move |file: FileHandle| {

@@ -10,6 +10,7 @@ use super::references::{self, Dropped};
 use super::state::{AppState, ModelState, Shown};
 use super::{dialogs, files};
 use crate::engine::{self, JobSpec, ModelPaths};
+use crate::pixels::Picture;
 use crate::recipe::Recipe;
 
 impl AppState {
@@ -24,6 +25,11 @@ impl AppState {
             Command::SelectReference(index) => self.settings.selected_reference = index,
             Command::RemoveReference(index) => self.remove_reference(index),
             Command::MoveReference(index, step) => self.move_reference(index, step),
+            Command::OpenContent => self.ask(dialogs::open_content),
+            Command::SetContent(file) => self.set_content(file),
+            Command::UseAsContent(id) => self.use_as_content(id),
+            Command::RemoveContent => self.remove_content(),
+            Command::ToggleLive => self.toggle_live(),
             Command::LockSeed(lock) => {
                 self.recipe.seed = lock.then(|| self.last_seed.unwrap_or_else(engine::random_seed));
             }
@@ -32,8 +38,10 @@ impl AppState {
             Command::Choose(choice) => self.ask(move |background| dialogs::choose(background, choice)),
             Command::UseModel(paths) => self.describe_model(paths),
             Command::Show(id) => self.show(id),
+            Command::Load(id) => self.load(id),
             Command::ShowLive => self.shown = Shown::Live,
             Command::Compare(id) => {
+                self.keep_if_draft(id);
                 self.compared = Some(id);
                 self.load(id);
             }
@@ -64,6 +72,7 @@ impl AppState {
             }
             Command::DismissNote(id) => self.notes.dismiss(id),
             Command::SetTheme(theme) => self.settings.theme = theme,
+            Command::Scale(step) => self.settings.scale(step),
             Command::ToggleAdvanced => self.settings.is_advanced_open = !self.settings.is_advanced_open,
         }
     }
@@ -90,17 +99,13 @@ impl AppState {
 
     fn generate(&mut self) {
         self.notes.clear(Place::Picture);
-        let opened: Option<Vec<_>> =
-            self.recipe.references.iter().map(|r| self.pictures.get(&r.hash).map(|o| Arc::clone(&o.picture))).collect();
-        let Some(references) = opened else {
-            if self.recipe.references.iter().any(|r| self.asked_for.contains(&r.hash)) {
-                self.wants_picture = true;
-                return;
-            }
-            let missing = self.recipe.references.iter().find(|r| !self.pictures.contains_key(&r.hash));
-            let name = missing.map_or("", |reference| reference.name.as_str());
-            let said = format!("the reference '{name}' is not open; drop its file again or remove it");
-            self.notes.error(Place::References, said);
+        if self.settings.count == 1 && self.is_draft_wanted() {
+            self.keep_draft();
+            self.notes.info(Place::Picture, "Kept");
+            return;
+        }
+        let Some(references) = self.open_references().filter(|_| self.all_open()) else {
+            self.picture_is_missing();
             return;
         };
         if let Err(error) = self.recipe.validate() {
@@ -108,23 +113,10 @@ impl AppState {
             return;
         }
         let first = self.recipe.seed.unwrap_or_else(engine::random_seed);
-        let defaults = self.model_info().map(|info| info.defaults.steps);
-        let steps = self.recipe.steps.or(defaults).unwrap_or(1) as usize;
+        self.cancel_live();
         for index in 0..u64::from(self.settings.count) {
-            let seed = first.wrapping_add(index);
-            let spec = JobSpec {
-                recipe: Arc::new(Recipe { seed: Some(seed), ..self.recipe.clone() }),
-                references: references.clone(),
-                init: None,
-                model: self.model_paths(),
-                compute: self.compute,
-            };
-            match self.engine.submit(spec) {
-                Ok(handle) => self.jobs.push_back(Job::new(handle, seed, steps)),
-                Err(error) => {
-                    self.notes.error(Place::Picture, error.to_string());
-                    break;
-                }
+            if !self.submit_job(first.wrapping_add(index), references.clone(), false) {
+                break;
             }
         }
         self.last_seed = Some(first);
@@ -132,6 +124,45 @@ impl AppState {
             self.shown = Shown::Live;
         }
         self.undo.mark(&self.recipe);
+    }
+
+    /// Pictures are still being opened, and Generate goes on by itself; or one is gone, and that is said.
+    fn picture_is_missing(&mut self) {
+        let Recipe { references, init, .. } = &self.recipe;
+        let references = references.iter().map(|r| (Place::References, &r.hash, &r.name));
+        let content = init.iter().map(|init| (Place::Content, &init.hash, &init.name));
+        let missing: Vec<_> =
+            references.chain(content).filter(|(_, hash, _)| !self.pictures.contains_key(*hash)).collect();
+        if missing.iter().any(|(_, hash, _)| self.asked_for.contains(*hash)) {
+            self.wants_picture = true;
+        } else if let Some((place, _, name)) = missing.first() {
+            let (place, what) = (*place, if *place == Place::Content { "content picture" } else { "reference" });
+            let said = format!("the {what} '{name}' is not open; drop its file again or remove it");
+            self.notes.error(place, said);
+        }
+    }
+
+    /// Queues one picture; false when the engine does not take it.
+    pub(super) fn submit_job(&mut self, seed: u64, references: Vec<Arc<Picture>>, is_live: bool) -> bool {
+        let defaults = self.model_info().map(|info| info.defaults.steps);
+        let steps = self.recipe.steps.or(defaults).unwrap_or(1) as usize;
+        let spec = JobSpec {
+            recipe: Arc::new(Recipe { seed: Some(seed), ..self.recipe.clone() }),
+            references,
+            init: self.content_picture().map(|opened| Arc::clone(&opened.picture)),
+            model: self.model_paths(),
+            compute: self.compute,
+        };
+        match self.engine.submit(spec) {
+            Ok(handle) => {
+                self.jobs.push_back(Job::new(handle, seed, is_live, steps));
+                true
+            }
+            Err(error) => {
+                self.notes.error(Place::Picture, error.to_string());
+                false
+            }
+        }
     }
 
     /// Everything that runs or waits ends; the window does not wait for it.
@@ -202,7 +233,7 @@ impl AppState {
             self.model = ModelState::Opening;
         }
         self.submit(move || {
-            let result = engine::describe(&paths).map_err(|error| error.to_string());
+            let result = engine::describe(&paths).map(Box::new).map_err(|error| error.to_string());
             Done::Described { paths, result }
         });
     }
@@ -247,6 +278,7 @@ impl AppState {
     }
 
     fn use_as_reference(&mut self, id: u64) {
+        self.keep_if_draft(id);
         match self.history.get(id).and_then(|entry| entry.file.clone()) {
             Some(file) => self.add_references(vec![Dropped::File(file)]),
             None => self.notes.info(Place::Picture, "The picture is still being kept; try again in a moment"),

@@ -26,6 +26,8 @@ pub struct HistoryEntry {
     pub seconds: f64,
     /// The device and dtype in words.
     pub device: String,
+    /// Made by live mode, and replaced by its next picture until it is kept.
+    pub is_draft: bool,
 }
 
 impl HistoryEntry {
@@ -99,6 +101,15 @@ impl History {
         self.removed = Some((index, self.entries.remove(index)));
         self.revision += 1;
         true
+    }
+
+    pub fn draft(&self) -> Option<&HistoryEntry> {
+        self.entries.iter().rev().find(|entry| entry.is_draft)
+    }
+
+    /// Lets go of drafts; nothing offers to bring them back.
+    pub fn drop_drafts(&mut self) {
+        self.entries.retain(|entry| !entry.is_draft);
     }
 
     /// Takes the last removal back; returns what came back.

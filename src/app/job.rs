@@ -18,6 +18,8 @@ pub enum Stage {
 pub struct Job {
     pub handle: JobHandle,
     pub seed: u64,
+    /// Asked for by live mode.
+    pub is_live: bool,
     /// What is known before the first step says how many there are.
     pub expected_steps: usize,
     pub stage: Stage,
@@ -30,10 +32,11 @@ pub struct Job {
 }
 
 impl Job {
-    pub fn new(handle: JobHandle, seed: u64, expected_steps: usize) -> Self {
+    pub fn new(handle: JobHandle, seed: u64, is_live: bool, expected_steps: usize) -> Self {
         Self {
             handle,
             seed,
+            is_live,
             expected_steps,
             stage: Stage::Waiting,
             preview: None,
@@ -73,6 +76,15 @@ impl Job {
             Stage::Waiting | Stage::Loading(_) | Stage::Encoding(_) => None,
             Stage::Step { index, count } => Some(index as f32 / (count.max(1) as f32 + 1.0)),
             Stage::Decoding => Some(0.97),
+        }
+    }
+
+    /// Far enough that the preview resembles the picture.
+    pub fn is_ripe(&self) -> bool {
+        match self.stage {
+            Stage::Step { index, count } => self.preview.is_some() && 2 * index >= count,
+            Stage::Decoding => self.preview.is_some(),
+            Stage::Waiting | Stage::Loading(_) | Stage::Encoding(_) => false,
         }
     }
 

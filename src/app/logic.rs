@@ -14,7 +14,7 @@ use super::references::{self, Opened};
 use super::session::{KeptPicture, Session};
 use super::state::{AppState, ModelState, Shown};
 use crate::engine::{EngineError, Finished, JobEvent};
-use crate::recipe::Reference;
+use crate::recipe::{Recipe, Reference};
 
 /// Seconds between two writings of the session.
 const SAVE_SECS: f64 = 1.0;
@@ -35,8 +35,13 @@ impl AppState {
             self.take_in(done);
         }
         self.hear_jobs();
-        let wakes =
-            [self.undo.watch(&self.recipe, now, is_busy), self.notes.tick(now), self.save_session(now, is_busy)];
+        self.count_prompts();
+        let wakes = [
+            self.undo.watch(&self.recipe, now, is_busy),
+            self.watch_live(now),
+            self.notes.tick(now),
+            self.save_session(now, is_busy),
+        ];
         wakes.into_iter().flatten().reduce(f64::min)
     }
 
@@ -49,6 +54,9 @@ impl AppState {
                     Err(why) => self.notes.error(Place::References, why),
                 }
             }
+            Done::Content(result) => self.take_content(result),
+            Done::Seen { asked, square } => self.seen.answer(asked, square),
+            Done::Counted { prompt, text, count } => self.take_count(prompt, text, count),
             Done::Found { hash, result } => {
                 self.asked_for.remove(&hash);
                 match result {
@@ -60,8 +68,10 @@ impl AppState {
                 }
             }
             Done::Described { paths, result: Ok(info) } => {
-                self.model = ModelState::Ready(Box::new(info));
+                tracing::info!("the model {} is open", info.name);
+                self.model = ModelState::Ready(info);
                 self.notes.clear(Place::Model);
+                self.look_afresh();
                 self.pace = None;
                 (self.settings.model, self.settings.adapter, self.settings.image_encoder) =
                     (paths.model, paths.adapter, paths.image_encoder);
@@ -87,6 +97,7 @@ impl AppState {
             Done::FolderOpened(Ok(())) => {}
             Done::Broken(why) => {
                 self.opening = self.opening.saturating_sub(1);
+                self.look_afresh();
                 self.notes.error(Place::References, why);
             }
             Done::Picked(picked) => self.take_picked(picked),
@@ -99,6 +110,7 @@ impl AppState {
             Picked::References(paths) => {
                 self.add_references(paths.into_iter().map(references::Dropped::File).collect());
             }
+            Picked::Content(path) => self.set_content(references::Dropped::File(path)),
             Picked::SaveAs { entry, path } => {
                 let Some(entry) = self.history.get(entry) else { return };
                 let (image, file, recipe) = (entry.image.clone(), entry.file.clone(), entry.recipe.clone());
@@ -149,12 +161,12 @@ impl AppState {
 
     /// Opens what the recipe names and is not open yet, from the library.
     pub(super) fn find_pictures(&mut self) {
-        let wanted: Vec<(String, String)> = self
-            .recipe
-            .references
-            .iter()
-            .filter(|reference| !self.pictures.contains_key(&reference.hash))
-            .map(|reference| (reference.hash.clone(), reference.name.clone()))
+        let Recipe { references, init, .. } = &self.recipe;
+        let references = references.iter().map(|reference| (&reference.hash, &reference.name));
+        let wanted: Vec<(String, String)> = references
+            .chain(init.iter().map(|init| (&init.hash, &init.name)))
+            .filter(|(hash, _)| !self.pictures.contains_key(*hash))
+            .map(|(hash, name)| (hash.clone(), name.clone()))
             .collect();
         for (hash, name) in wanted {
             if self.asked_for.insert(hash.clone()) {
@@ -189,6 +201,7 @@ impl AppState {
     }
 
     fn hear_jobs(&mut self) {
+        self.measure_live();
         let mut index = 0;
         while let Some(mut job) = self.jobs.remove(index) {
             match self.hear(&mut job) {
@@ -238,6 +251,15 @@ impl AppState {
         let timings = &finished.timings;
         let seconds = timings.loading_secs + timings.encoding_secs + timings.sampling_secs + timings.decoding_secs;
         self.device = Some(finished.device.clone());
+        let (width, height) = image.dimensions();
+        tracing::info!(
+            "a picture of {width} x {height} on {}: {seconds:.2} s, {} steps",
+            finished.device,
+            timings.step_secs.len()
+        );
+        if job.is_live {
+            self.history.drop_drafts();
+        }
         self.history.add(HistoryEntry {
             id,
             recipe: recipe.clone(),
@@ -246,13 +268,17 @@ impl AppState {
             thumbnail: None,
             seconds,
             device: finished.device,
+            is_draft: job.is_live,
         });
         let folder = self.folder("pictures");
         let small = image.clone();
         let _ = self
             .background
             .submit(move || Done::Thumbnail { entry: id, thumbnail: Arc::new(crate::library::thumbnail(&small)) });
-        self.submit(move || Done::Kept { entry: id, result: files::keep_picture(folder.as_deref(), &image, &recipe) });
+        if !job.is_live {
+            let result = move || files::keep_picture(folder.as_deref(), &image, &recipe);
+            self.submit(move || Done::Kept { entry: id, result: result() });
+        }
         if self.shown == Shown::Live && self.jobs.is_empty() {
             self.shown = Shown::Entry(id);
         }

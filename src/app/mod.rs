@@ -6,13 +6,18 @@
 
 mod background;
 mod command;
+mod content;
+mod crop;
 mod dialogs;
 mod differences;
 mod execute;
 mod files;
 mod history;
 mod job;
+mod latest;
+mod live;
 mod logic;
+mod looking;
 mod notes;
 mod references;
 mod sample;
@@ -21,10 +26,13 @@ mod state;
 mod undo;
 
 pub use command::{Choice, Command};
+pub use crop::{Square, loss};
 pub use differences::differences;
 pub use history::HistoryEntry;
 pub use job::{Job, Stage, duration};
+pub use live::LivePace;
+pub use looking::Prompt;
 pub use notes::{Note, NoteKind, Place};
 pub use references::Dropped;
-pub use session::{Session, Settings, Theme};
+pub use session::{Session, Settings, Theme, WindowPlace};
 pub use state::{AppState, ModelState, Setup, Shown};

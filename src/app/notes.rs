@@ -30,6 +30,7 @@ pub enum NoteKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     References,
+    Content,
     Picture,
     Model,
 }
@@ -43,7 +44,9 @@ pub struct Notes {
 
 impl Notes {
     pub fn error(&mut self, place: Place, text: impl Into<String>) {
-        self.add(NoteKind::Error, place, text.into(), false);
+        let text = text.into();
+        tracing::warn!("told at {place:?}: {text}");
+        self.add(NoteKind::Error, place, text, false);
     }
 
     pub fn info(&mut self, place: Place, text: impl Into<String>) {
@@ -72,6 +75,10 @@ impl Notes {
 
     pub fn clear(&mut self, place: Place) {
         self.list.retain(|note| note.place != place);
+    }
+
+    pub fn clear_errors(&mut self, place: Place) {
+        self.list.retain(|note| note.place != place || note.kind != NoteKind::Error);
     }
 
     pub fn clear_put_back(&mut self) {

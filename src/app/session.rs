@@ -30,6 +30,12 @@ pub struct Session {
 #[serde(default)]
 pub struct Settings {
     pub theme: Theme,
+    /// How large everything is, 1 being as the desktop says.
+    pub ui_scale: f32,
+    pub window: Option<WindowPlace>,
+    /// Every change paints a picture by itself. A new start begins at rest.
+    #[serde(skip)]
+    pub is_live: bool,
     pub is_advanced_open: bool,
     pub selected_reference: usize,
     /// How many pictures one press of Generate makes.
@@ -43,6 +49,9 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             theme: Theme::System,
+            ui_scale: 1.0,
+            window: None,
+            is_live: false,
             is_advanced_open: false,
             selected_reference: 0,
             count: 1,
@@ -50,6 +59,40 @@ impl Default for Settings {
             adapter: None,
             image_encoder: None,
         }
+    }
+}
+
+const SCALES: [f32; 2] = [0.5, 3.0];
+
+impl Settings {
+    /// A step larger (1), smaller (-1), or as usual again (0).
+    pub fn scale(&mut self, step: i8) {
+        let scale = if step == 0 { 1.0 } else { self.sound_scale() + 0.1 * f32::from(step) };
+        self.ui_scale = ((scale * 10.0).round() / 10.0).clamp(SCALES[0], SCALES[1]);
+    }
+
+    /// The scale, whatever a damaged file says.
+    pub fn sound_scale(&self) -> f32 {
+        if self.ui_scale.is_finite() { self.ui_scale.clamp(SCALES[0], SCALES[1]) } else { 1.0 }
+    }
+}
+
+/// Where the window stood, in points of the desktop.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct WindowPlace {
+    /// None where the desktop does not tell.
+    pub position: Option<[f32; 2]>,
+    pub size: [f32; 2],
+    pub is_maximized: bool,
+}
+
+impl WindowPlace {
+    /// False for what no window can have been: a new one then opens as if nothing were known.
+    pub fn is_sound(&self) -> bool {
+        const FARTHEST: f32 = 32_768.0;
+        let is_size = |side: f32| (200.0..FARTHEST).contains(&side);
+        let is_place = |at: f32| at.abs() < FARTHEST;
+        self.size.into_iter().all(is_size) && self.position.is_none_or(|at| at.into_iter().all(is_place))
     }
 }
 

@@ -4,15 +4,20 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use image::RgbImage;
+
 use super::background::{Background, Done};
 use super::history::{History, HistoryEntry};
 use super::job::Job;
+use super::latest::Latest;
+use super::live::Live;
+use super::looking::Seen;
 use super::notes::{Notes, Place};
 use super::references::{Dropped, Opened};
 use super::session::{Saver, Session, Settings};
 use super::undo::UndoHistory;
 use super::{references, sample};
-use crate::engine::{Compute, Engine, ModelInfo, ModelPaths, Waker};
+use crate::engine::{Compute, Engine, ModelInfo, ModelPaths, PromptCount, Waker};
 use crate::recipe::{Recipe, Reference};
 
 /// What a window is opened with.
@@ -25,6 +30,8 @@ pub struct Setup {
     pub session: Option<Session>,
     /// What to say about a session that could not be read.
     pub session_notice: Option<String>,
+    /// Another window works on this home, and the session is that one's.
+    pub is_second: bool,
     /// Pictures named on the command line.
     pub pictures: Vec<PathBuf>,
     pub compute: Compute,
@@ -68,6 +75,11 @@ pub struct AppState {
     /// Files that are being opened as references.
     pub opening: usize,
 
+    pub(super) live: Live,
+    /// What the model sees of the reference whose crop is being edited.
+    pub(super) seen: Latest<Seen, Option<Arc<RgbImage>>>,
+    /// How long the prompts are, in the order of [`Prompt::ALL`](super::Prompt::ALL).
+    pub(super) counts: [Latest<String, Option<PromptCount>>; 2],
     pub(super) pictures: HashMap<String, Opened>,
     /// Pictures of the library that are being opened.
     pub(super) asked_for: HashSet<String>,
@@ -90,7 +102,7 @@ impl AppState {
     /// A thread that does not start.
     pub fn new(setup: Setup) -> std::io::Result<Self> {
         let background = Background::start(setup.waker)?;
-        let saver = setup.home.clone().map(Saver::start).transpose()?;
+        let saver = setup.home.clone().filter(|_| !setup.is_second).map(Saver::start).transpose()?;
         let is_first_start = setup.session.is_none();
         let session = setup.session.unwrap_or_else(|| Session { recipe: sample::recipe(), ..Session::default() });
         let mut state = Self {
@@ -107,6 +119,9 @@ impl AppState {
             pace: None,
             device: None,
             opening: 0,
+            live: Live::default(),
+            seen: Latest::default(),
+            counts: Default::default(),
             pictures: HashMap::new(),
             asked_for: HashSet::new(),
             wants_picture: false,
@@ -123,6 +138,11 @@ impl AppState {
         };
         state.settings.count = state.settings.count.clamp(1, 16);
         state.notes_about_session(setup.session_notice);
+        if setup.is_second {
+            let said =
+                "another window is open already: this one's pictures are kept, its settings and its history are not";
+            state.notes.error(Place::Picture, said);
+        }
         state.bring_back_history(session.history);
         state.describe_model(state.model_paths());
         if is_first_start && setup.pictures.is_empty() {
@@ -163,7 +183,10 @@ impl AppState {
     pub fn shown_entry(&self) -> Option<&HistoryEntry> {
         match self.shown {
             Shown::Entry(id) => self.history.get(id),
-            _ => None,
+            // Live mode goes from picture to picture, without the noise of the first steps between them.
+            Shown::Live if self.jobs.front().is_some_and(|job| job.is_live && !job.is_ripe()) => self.history.draft(),
+            Shown::Live if self.compared.is_some() => self.history.draft(),
+            Shown::Live | Shown::Nothing => None,
         }
     }
 
@@ -183,11 +206,13 @@ impl AppState {
 
     /// Seconds that the next press of Generate will take, where a pace has been measured.
     pub fn estimate_secs(&self) -> Option<f64> {
-        let defaults = &self.model_info()?.defaults;
-        let steps = f64::from(self.recipe.steps.unwrap_or(defaults.steps));
-        let width = f64::from(self.recipe.width.unwrap_or(defaults.width));
-        let height = f64::from(self.recipe.height.unwrap_or(defaults.height));
-        Some(self.pace? * steps * width * height / 1000.0 * f64::from(self.settings.count))
+        let steps = f64::from(self.recipe.steps.unwrap_or(self.model_info()?.defaults.steps));
+        // Image to image begins in the middle.
+        let part = self.recipe.init.as_ref().map_or(1.0, |init| init.denoise);
+        let (width, height) = self.open_size()?;
+        let width = f64::from(self.recipe.width.unwrap_or(width));
+        let height = f64::from(self.recipe.height.unwrap_or(height));
+        Some(self.pace? * steps * part * width * height / 1000.0 * f64::from(self.settings.count))
     }
 
     /// A number never given before.
@@ -223,6 +248,7 @@ impl AppState {
                 thumbnail: None,
                 seconds: picture.seconds,
                 device: picture.device,
+                is_draft: false,
             });
             let task = move || match super::files::load(&file) {
                 Ok(image) => Done::Thumbnail { entry: id, thumbnail: Arc::new(crate::library::thumbnail(&image)) },

@@ -2,7 +2,8 @@
 
 use super::encoding::ensure_subtractable;
 use super::model::Model;
-use super::{EngineError, ModelPaths};
+use super::{EngineError, ModelPaths, PromptCounter};
+use crate::pixels::ClipImageProcessor;
 use crate::recipe::{ModelBlocks, ModelDefaults};
 
 /// What a window needs to know about a model before a picture is made with it.
@@ -14,6 +15,9 @@ pub struct ModelInfo {
     pub defaults: ModelDefaults,
     /// Width and height must be multiples of this.
     pub size_step: u32,
+    /// How a reference's picture is prepared for the image encoder; None where no adapter was given.
+    pub image_processor: Option<ClipImageProcessor>,
+    pub prompt_counter: PromptCounter,
 }
 
 /// Opens `paths` by headers and configs. Reads no weights, but hashes small parts of files: not for a thread that paints.
@@ -21,13 +25,16 @@ pub struct ModelInfo {
 /// # Errors
 /// A model that is missing, damaged, or whose parts do not fit together.
 pub fn describe(paths: &ModelPaths) -> Result<ModelInfo, EngineError> {
-    let model = Model::open(paths, false)?;
+    // The built-in model always brings its adapter; another model may be opened before one was chosen.
+    let model = Model::open(paths, paths.model.is_none())?;
     let name = match paths.model.as_ref().and_then(|path| path.file_name()) {
         Some(name) => name.to_string_lossy().into_owned(),
         None => "Built-in model".to_owned(),
     };
     let size_step = u32::try_from(model.vae_config.scale_factor()).unwrap_or(8).max(8);
-    Ok(ModelInfo { name, blocks: model.blocks, defaults: model.defaults, size_step })
+    let prompt_counter = PromptCounter::new(&model);
+    let image_processor = model.image_prompt.map(|parts| parts.processor);
+    Ok(ModelInfo { name, blocks: model.blocks, defaults: model.defaults, size_step, image_processor, prompt_counter })
 }
 
 /// Whether words can be subtracted from references on `paths`: see [`ensure_subtractable`].
@@ -49,6 +56,7 @@ mod tests {
         let info = describe(&ModelPaths::default()).unwrap();
         let style = info.blocks.style.unwrap();
         assert!(info.blocks.names.contains(&style), "{style}");
+        assert_eq!(info.image_processor, Some(ClipImageProcessor::new(64)));
         assert!(info.defaults.steps > 0 && info.defaults.width.is_multiple_of(info.size_step));
     }
 }

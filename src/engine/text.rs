@@ -25,7 +25,7 @@ impl PromptEmbeds {
     }
 }
 
-fn token_error(error: TokenizerError) -> EngineError {
+pub fn token_error(error: TokenizerError) -> EngineError {
     EngineError::Input(error.to_string())
 }
 

@@ -78,13 +78,15 @@ pub fn modes(model: &ModelInfo, can_subtract: bool) -> (Vec<Mode>, Vec<String>) 
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::recipe::{ModelBlocks, ModelDefaults, SchedulerName};
 
     fn model(names: &[&str], guidance: f64) -> ModelInfo {
         let defaults = ModelDefaults { scheduler: SchedulerName::Euler, steps: 4, guidance, width: 64, height: 64 };
         let blocks = ModelBlocks::new(names.iter().map(|name| (*name).to_owned()).collect(), None, None);
-        ModelInfo { name: String::new(), blocks, defaults, size_step: 8 }
+        let built_in = crate::engine::describe(&Default::default()).unwrap();
+        ModelInfo { name: String::new(), blocks, defaults, size_step: 8, ..built_in }
     }
 
     fn names(model: &ModelInfo, can_subtract: bool) -> Vec<String> {

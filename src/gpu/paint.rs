@@ -80,7 +80,9 @@ impl StagePaint {
                 let middle = pane.rect.center();
                 let middle = [middle.x * scale - corner[0], middle.y * scale - corner[1]];
                 let middle = [0, 1].map(|axis| middle[axis] + self.view.pan[axis]);
-                Placement::new(texels, middle, pane.size.map(|side| side * self.view.zoom))
+                let placement = Placement::new(texels, middle, pane.size.map(|side| side * self.view.zoom));
+                // Who fits looks at the picture, who zooms looks at its pixels.
+                if self.view.fit { placement.smoothed() } else { placement }
             }
             _ => Placement::NOTHING,
         };

@@ -16,6 +16,8 @@ pub enum Filter {
     Area = 2,
     /// Mitchell and Netravali's cubic, of sRGB-encoded texels.
     Cubic = 3,
+    /// The same cubic, of light: a picture looked at as a whole.
+    Smooth = 4,
 }
 
 /// How a texture wants to be enlarged.
@@ -83,6 +85,14 @@ impl Placement {
         };
         let origin = [0, 1].map(|axis| (middle[axis] - 0.5 * shown[axis]).round());
         Self { origin, texels_per_pixel, extent: texels.level_size(level).map(|side| side as f32), level, filter }
+    }
+
+    /// For a look at the whole: an enlarged picture is drawn smooth instead of as squares.
+    #[must_use]
+    pub fn smoothed(self) -> Self {
+        let is_picture = matches!(self.filter, Filter::Nearest | Filter::Area);
+        let is_enlarged = is_picture && self.texels_per_pixel.iter().all(|&n| n < 1.0);
+        Self { filter: if is_enlarged { Filter::Smooth } else { self.filter }, ..self }
     }
 
     fn words(&self, out: &mut Vec<u32>) {

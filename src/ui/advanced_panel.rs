@@ -67,6 +67,7 @@ fn seed(ui: &mut Ui, state: &mut AppState, commands: &mut Vec<Command>) {
 }
 
 fn size(ui: &mut Ui, state: &mut AppState, info: &ModelInfo) {
+    let (width, height) = state.open_size().unwrap_or((info.defaults.width, info.defaults.height));
     ui.horizontal(|ui| {
         let label = row_label(ui, "Size", "Width and height in pixels; models paint best near their own size");
         let side = |ui: &mut Ui, setting: &mut Option<u32>, default: u32, name: &str| {
@@ -78,9 +79,9 @@ fn size(ui: &mut Ui, state: &mut AppState, info: &ModelInfo) {
             let value = (value / step * step).max(step);
             *setting = (value != default).then_some(value);
         };
-        side(ui, &mut state.recipe.width, info.defaults.width, "Width");
+        side(ui, &mut state.recipe.width, width, "Width");
         ui.label("×");
-        side(ui, &mut state.recipe.height, info.defaults.height, "Height");
+        side(ui, &mut state.recipe.height, height, "Height");
     });
 }
 

@@ -2,10 +2,11 @@
 
 use egui::{Align, Layout, RichText, Ui, UiBuilder, vec2};
 
+use super::commands::other;
 use super::notes_ui::notes_ui;
 use super::tokens::{self, palette};
 use super::widgets::{self, icon};
-use crate::app::{AppState, Command, ModelState, Place, Shown, differences, duration};
+use crate::app::{AppState, Command, HistoryEntry, ModelState, Place, Shown, differences, duration};
 use crate::gpu::canvas::{CanvasContent, View, canvas_ui};
 use crate::gpu::compare::{CompareMode, compare_ui, wipe_handle_ui};
 
@@ -36,13 +37,16 @@ pub fn canvas_panel(
     state: &AppState,
     content: &CanvasContent,
     look: &mut Look,
+    is_flipped: bool,
     commands: &mut Vec<Command>,
 ) -> CanvasWishes {
-    let wishes = toolbar(ui, state, look, commands);
+    let flipped = is_flipped.then(|| flip_side(state, commands)).flatten();
+    let wishes = toolbar(ui, state, look, flipped, commands);
     let rect = ui.available_rect_before_wrap().intersect(ui.clip_rect());
-    let other = state
-        .comparison()
-        .and_then(|(other, _)| Some(CanvasContent::Picture { image: other.image.clone()?, id: other.id }));
+    let picture = |entry: &HistoryEntry| Some(CanvasContent::Picture { image: entry.image.clone()?, id: entry.id });
+    let other = state.comparison().and_then(|(other, _)| picture(other)).filter(|_| flipped.is_none());
+    let flipped = flipped.and_then(picture);
+    let content = flipped.as_ref().unwrap_or(content);
     let zoom = look.view.zoom;
     match (content, other) {
         (CanvasContent::Empty, _) => empty_state(ui, state, rect),
@@ -59,6 +63,18 @@ pub fn canvas_panel(
     wishes
 }
 
+/// The picture that shows while the key is held: the compared one, else the one made before.
+fn flip_side<'a>(state: &'a AppState, commands: &mut Vec<Command>) -> Option<&'a HistoryEntry> {
+    let entry = match state.comparison() {
+        Some((other, _)) => other,
+        None => state.history.get(other(state)?)?,
+    };
+    if entry.image.is_none() {
+        commands.push(Command::Load(entry.id));
+    }
+    Some(entry)
+}
+
 /// Messages lie over the picture, at its lower edge.
 fn notes_over(ui: &Ui, state: &AppState, rect: egui::Rect, commands: &mut Vec<Command>) {
     if state.notes.at(Place::Picture).chain(state.notes.at(Place::Model)).next().is_none() {
@@ -73,7 +89,13 @@ fn notes_over(ui: &Ui, state: &AppState, rect: egui::Rect, commands: &mut Vec<Co
     });
 }
 
-fn toolbar(ui: &mut Ui, state: &AppState, look: &mut Look, commands: &mut Vec<Command>) -> CanvasWishes {
+fn toolbar(
+    ui: &mut Ui,
+    state: &AppState,
+    look: &mut Look,
+    flipped: Option<&HistoryEntry>,
+    commands: &mut Vec<Command>,
+) -> CanvasWishes {
     let mut wishes = CanvasWishes::default();
     egui::Frame::new().inner_margin(egui::Margin::symmetric(16, 8)).show(ui, |ui| {
         ui.set_min_height(tokens::CONTROL_HEIGHT);
@@ -95,7 +117,10 @@ fn toolbar(ui: &mut Ui, state: &AppState, look: &mut Look, commands: &mut Vec<Co
                     }
                 }
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                    let caption = caption(state);
+                    let caption = match flipped {
+                        Some(entry) => format!("Other picture: {}", entry.title()),
+                        None => caption(state),
+                    };
                     ui.add(egui::Label::new(RichText::new(caption).weak()).truncate());
                 });
             });
@@ -123,8 +148,9 @@ fn actions(ui: &mut Ui, state: &AppState, id: u64, commands: &mut Vec<Command>) 
 
 /// Starts a comparison with the picture made before.
 fn compare_button(ui: &mut Ui, state: &AppState, id: u64, commands: &mut Vec<Command>) {
-    let Some(other) = state.history.neighbour(id, -1).or_else(|| state.history.neighbour(id, 1)) else { return };
-    let tip = "Hold it against the picture before; right-click any other below to compare with that one";
+    let Some(other) = other(state).filter(|other| *other != id) else { return };
+    let tip =
+        "Hold it against the picture before; right-click any other below to compare with that one. Hold X to flip";
     if ui.button("Compare").on_hover_text(tip).clicked() {
         commands.push(Command::Compare(other));
     }

@@ -2,6 +2,7 @@
 
 use egui::{CornerRadius, Image, RichText, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo, vec2};
 
+use super::dragging::{self, DraggedPicture};
 use super::textures::Textures;
 use super::tokens::{self, palette};
 use super::widgets;
@@ -56,7 +57,9 @@ fn thumbnail(
     commands: &mut Vec<Command>,
 ) {
     let is_shown = state.shown == Shown::Entry(entry.id);
-    let (rect, response) = ui.allocate_exact_size(vec2(tokens::THUMBNAIL, tokens::THUMBNAIL), Sense::click());
+    let size = vec2(tokens::THUMBNAIL, tokens::THUMBNAIL);
+    let (rect, response) = ui.allocate_exact_size(size, Sense::click_and_drag());
+    response.dnd_set_drag_payload(DraggedPicture(entry.id));
     let title = entry.title();
     response.widget_info(|| WidgetInfo::selected(egui::Role::Button, true, is_shown, format!("Picture: {title}")));
     if ui.is_rect_visible(rect) {
@@ -68,6 +71,12 @@ fn thumbnail(
             let scale = rect.width() / size.max_elem().max(1.0);
             let place = egui::Rect::from_center_size(rect.center(), size * scale);
             Image::new(&texture).corner_radius(radius).paint_at(ui, place);
+            if response.dragged() {
+                dragging::ghost(ui, &texture);
+            }
+        }
+        if entry.is_draft {
+            badge(ui, rect, "live");
         }
         outline(ui, rect, is_shown, response.hovered() || response.has_focus());
     }
@@ -84,6 +93,7 @@ fn thumbnail(
         for (name, command) in [
             ("Restore settings", Command::RestoreSettings(entry.id)),
             ("Use as reference", Command::UseAsReference(entry.id)),
+            ("Use as content picture", Command::UseAsContent(entry.id)),
             ("Save as…", Command::SaveAs(entry.id)),
             ("Remove from history", Command::RemoveFromHistory(entry.id)),
         ] {
@@ -96,7 +106,19 @@ fn thumbnail(
     if response.has_focus() && ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, egui::Key::Delete)) {
         commands.push(Command::RemoveFromHistory(entry.id));
     }
-    response.on_hover_text(format!("{title}. Right-click for more"));
+    let more = if entry.is_draft { "Live, not kept yet: Generate keeps it" } else { "Right-click for more" };
+    response.on_hover_text(format!("{title}. {more}"));
+}
+
+/// A word in the corner of a thumbnail.
+fn badge(ui: &Ui, rect: egui::Rect, text: &str) {
+    let colours = palette(ui);
+    let font = egui::FontId::proportional(tokens::TEXT_SMALL);
+    let galley = ui.painter().layout_no_wrap(text.to_owned(), font, colours.accent_text);
+    let corner = rect.min + vec2(6.0, 6.0);
+    let ground = egui::Rect::from_min_size(corner, galley.size()).expand2(vec2(5.0, 2.0));
+    ui.painter().rect_filled(ground, CornerRadius::same(tokens::RADIUS - 2), colours.accent);
+    ui.painter().galley(corner, galley, colours.accent_text);
 }
 
 fn outline(ui: &Ui, rect: egui::Rect, is_shown: bool, is_near: bool) {

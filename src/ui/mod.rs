@@ -2,9 +2,18 @@
 
 mod advanced_panel;
 mod canvas_panel;
+mod commands;
+mod content_panel;
+mod crop_editor;
+mod dragging;
+mod dropping;
+mod fonts;
+mod fuzzy;
 mod help_sheet;
 mod history_strip;
 mod notes_ui;
+mod open;
+mod palette;
 mod prompt_panel;
 mod references_panel;
 mod shortcuts;
@@ -17,4 +26,5 @@ mod widgets;
 mod window;
 mod words;
 
-pub use window::{StudioApp, open};
+pub use open::open;
+pub use window::StudioApp;

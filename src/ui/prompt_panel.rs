@@ -1,24 +1,46 @@
 //! What to paint, in words.
 
-use egui::{TextEdit, Ui};
+use egui::{Align, Layout, Response, RichText, TextEdit, Ui};
 
 use super::tokens;
 use super::widgets;
-use crate::app::AppState;
+use crate::app::{AppState, Prompt};
 
 /// More than any prompt needs; a pasted book would only make the window slow.
 const LONGEST_PROMPT: usize = 10_000;
 
 pub fn prompt_panel(ui: &mut Ui, state: &mut AppState) {
     widgets::heading(ui, "What to paint");
-    let label = widgets::hint(ui, "Prompt");
+    let label = labelled(ui, state, "Prompt", Prompt::Positive);
     let prompt = TextEdit::multiline(&mut state.recipe.prompt).desired_rows(3).hint_text("Such as: a red fish");
     let prompt = prompt.char_limit(LONGEST_PROMPT).desired_width(f32::INFINITY).margin(egui::Margin::symmetric(10, 8));
     ui.add(prompt.id_salt("prompt")).labelled_by(label.id).on_hover_text("What the picture shows");
     ui.add_space(tokens::SPACE_S);
-    let label = widgets::hint(ui, "Negative prompt");
+    let label = labelled(ui, state, "Negative prompt", Prompt::Negative);
     let negative = TextEdit::multiline(&mut state.recipe.negative_prompt).desired_rows(1).hint_text("What to keep out");
     let negative =
         negative.char_limit(LONGEST_PROMPT).desired_width(f32::INFINITY).margin(egui::Margin::symmetric(10, 8));
     ui.add(negative.id_salt("negative")).labelled_by(label.id).on_hover_text("What the picture should not show");
+}
+
+/// The field's name, and at the other end how long the text is for the model.
+fn labelled(ui: &mut Ui, state: &AppState, name: &str, prompt: Prompt) -> Response {
+    ui.horizontal(|ui| {
+        ui.spacing_mut().interact_size.y = 0.0;
+        let label = widgets::hint(ui, name);
+        if let Some(count) = state.prompt_count(prompt) {
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                let (text, tip) = match count.chunks {
+                    1 => (format!("{} of {} tokens", count.tokens, count.room), "What the text encoders read at once"),
+                    chunks => (
+                        format!("{} tokens, {chunks} parts of {}", count.tokens, count.room),
+                        "Longer than the text encoders read at once, so it is read in parts that are put together",
+                    ),
+                };
+                ui.label(RichText::new(text).small().weak()).on_hover_text(tip);
+            });
+        }
+        label
+    })
+    .inner
 }

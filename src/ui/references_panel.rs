@@ -5,16 +5,29 @@ use egui::{
     vec2,
 };
 
+use super::dragging::{self, DraggedPicture};
 use super::textures::Textures;
 use super::tokens::{self, palette};
 use super::widgets::{self, sign_button};
 use super::{notes_ui::notes_ui, words};
-use crate::app::{AppState, Command, Place};
+use crate::app::{AppState, Command, Place, Square};
 use crate::recipe::Crop;
 
 const CARD_THUMBNAIL: f32 = 64.0;
 
-pub fn references_panel(ui: &mut Ui, state: &AppState, textures: &mut Textures, commands: &mut Vec<Command>) {
+/// True when the crop editor is asked for.
+pub fn references_panel(ui: &mut Ui, state: &AppState, textures: &mut Textures, commands: &mut Vec<Command>) -> bool {
+    let panel = ui.scope(|ui| contents(ui, state, textures, commands));
+    if dragging::is_under_way(ui) {
+        widgets::drop_target(ui, panel.response.rect, "Let go to take its style");
+    }
+    if let Some(picture) = dragging::let_go::<DraggedPicture>(ui, panel.response.rect) {
+        commands.push(Command::UseAsReference(picture.0));
+    }
+    panel.inner
+}
+
+fn contents(ui: &mut Ui, state: &AppState, textures: &mut Textures, commands: &mut Vec<Command>) -> bool {
     ui.horizontal(|ui| {
         widgets::heading(ui, "References");
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
@@ -26,9 +39,11 @@ pub fn references_panel(ui: &mut Ui, state: &AppState, textures: &mut Textures, 
     });
     drop_zone(ui, state);
     notes_ui(ui, state, Place::References, commands);
+    let mut asks_for_crop = false;
     for index in 0..state.recipe.references.len() {
-        card(ui, state, index, textures, commands);
+        asks_for_crop |= card(ui, state, index, textures, commands);
     }
+    asks_for_crop
 }
 
 fn drop_zone(ui: &mut Ui, state: &AppState) {
@@ -63,8 +78,10 @@ fn drop_zone(ui: &mut Ui, state: &AppState) {
     });
 }
 
-fn card(ui: &mut Ui, state: &AppState, index: usize, textures: &mut Textures, commands: &mut Vec<Command>) {
-    let Some(reference) = state.recipe.references.get(index) else { return };
+/// True when the crop editor is asked for.
+fn card(ui: &mut Ui, state: &AppState, index: usize, textures: &mut Textures, commands: &mut Vec<Command>) -> bool {
+    let Some(reference) = state.recipe.references.get(index) else { return false };
+    let mut asks_for_crop = false;
     let count = state.recipe.references.len();
     let is_selected = state.selected_reference() == Some(index);
     let colours = palette(ui);
@@ -81,7 +98,7 @@ fn card(ui: &mut Ui, state: &AppState, index: usize, textures: &mut Textures, co
             match state.picture(reference) {
                 Some(opened) => {
                     let texture = textures.get(ui.ctx(), &reference.hash, &opened.thumbnail);
-                    let (uv, place) = seen(reference.crop, texture.size_vec2(), rect);
+                    let (uv, place) = seen(reference.crop, opened.picture.rgb.dimensions(), rect);
                     ui.painter().rect_filled(rect, radius, colours.paper);
                     Image::new(&texture).uv(uv).corner_radius(radius).paint_at(ui, place);
                 }
@@ -108,6 +125,13 @@ fn card(ui: &mut Ui, state: &AppState, index: usize, textures: &mut Textures, co
                     ui.spacing_mut().item_spacing.x = tokens::SPACE_S;
                     ui.spacing_mut().button_padding.y = 2.0;
                     ui.spacing_mut().interact_size.y = 22.0;
+                    let crop = ui.add_enabled(!missing, Button::new(RichText::new("Crop…").small()));
+                    let crop_name = format!("Crop reference {}", index + 1);
+                    crop.widget_info(|| WidgetInfo::labeled(egui::Role::Button, !missing, &crop_name));
+                    if crop.on_hover_text("See what the model sees of it, and choose it").clicked() {
+                        commands.push(Command::SelectReference(index));
+                        asks_for_crop = true;
+                    }
                     let remove = ui.add(Button::new(RichText::new("Remove").small()));
                     let remove_name = format!("Remove reference {}", index + 1);
                     remove.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, &remove_name));
@@ -122,6 +146,7 @@ fn card(ui: &mut Ui, state: &AppState, index: usize, textures: &mut Textures, co
             });
         });
     });
+    asks_for_crop
 }
 
 fn move_button(ui: &mut Ui, index: usize, step: i8, is_possible: bool, commands: &mut Vec<Command>) {
@@ -134,12 +159,19 @@ fn move_button(ui: &mut Ui, index: usize, step: i8, is_possible: bool, commands:
 }
 
 /// What the model sees of a picture, as it lies in the square `rect`: which part, and where.
-fn seen(crop: Crop, size: egui::Vec2, rect: Rect) -> (Rect, Rect) {
+fn seen(crop: Crop, size: (u32, u32), rect: Rect) -> (Rect, Rect) {
     let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
-    let size = size.max(vec2(1.0, 1.0));
-    match crop {
-        Crop::Fill => (Rect::from_center_size(pos2(0.5, 0.5), vec2(size.min_elem(), size.min_elem()) / size), rect),
-        Crop::Fit => (whole, Rect::from_center_size(rect.center(), size * (rect.width() / size.max_elem()))),
-        Crop::Stretch | Crop::Rect { .. } => (whole, rect),
+    let pixels = vec2(size.0.max(1) as f32, size.1.max(1) as f32);
+    match Square::of(crop, size) {
+        Some(square) => {
+            let corner = pos2(square.x as f32, square.y as f32);
+            let end = corner + egui::Vec2::splat(square.side as f32);
+            let part = |at: egui::Pos2| (at.to_vec2() / pixels).to_pos2();
+            (Rect::from_min_max(part(corner), part(end)), rect)
+        }
+        None if crop == Crop::Fit => {
+            (whole, Rect::from_center_size(rect.center(), pixels * (rect.width() / pixels.max_elem())))
+        }
+        None => (whole, rect),
     }
 }

@@ -5,20 +5,25 @@ use egui::{ComboBox, TextEdit, Ui};
 use super::tokens;
 use super::widgets::{self, SliderRow};
 use super::words;
-use crate::app::AppState;
+use crate::app::{AppState, loss};
 use crate::recipe::{Reference, Role, Subtraction};
 
 /// What sliders reach; the field beside takes all that a recipe may hold.
 pub const REACH: std::ops::RangeInclusive<f64> = 0.0..=1.5;
 pub const LIMITS: std::ops::RangeInclusive<f64> = -1.0..=5.0;
 
-pub fn style_panel(ui: &mut Ui, state: &mut AppState) {
+/// True when the crop editor is asked for.
+pub fn style_panel(ui: &mut Ui, state: &mut AppState) -> bool {
     widgets::heading(ui, "How the style is taken");
     let count = state.recipe.references.len();
     let index = state.selected_reference();
+    let size = index.and_then(|index| {
+        let opened = state.picture(state.recipe.references.get(index)?)?;
+        Some(opened.picture.rgb.dimensions())
+    });
     let Some(reference) = index.and_then(|index| state.recipe.references.get_mut(index)) else {
         widgets::hint(ui, "Add a reference first: its style and layout are set here");
-        return;
+        return false;
     };
     if count > 1 {
         widgets::hint(ui, format!("For {}. Click another reference to set that one", reference.name));
@@ -43,8 +48,9 @@ pub fn style_panel(ui: &mut Ui, state: &mut AppState) {
     });
     ui.add_enabled_ui(reference.role != Role::Off, |ui| {
         subtraction(ui, reference);
-        crop(ui, reference);
-    });
+        crop(ui, reference, size)
+    })
+    .inner
 }
 
 fn strength<'a>(label: &'a str, tip: &'a str) -> SliderRow<'a> {
@@ -66,20 +72,28 @@ fn mode(ui: &mut Ui, reference: &mut Reference) {
     }
 }
 
-/// A square picture is the same in every crop.
-fn crop(ui: &mut Ui, reference: &mut Reference) {
+/// A square picture is the same in every crop. True when the editor is asked for.
+fn crop(ui: &mut Ui, reference: &mut Reference, size: Option<(u32, u32)>) -> bool {
     ui.add_space(tokens::SPACE_S);
     let label = widgets::hint(ui, "What is looked at");
-    let combo = ComboBox::from_id_salt("crop").width(ui.available_width()).selected_text(words::crop(&reference.crop));
-    let combo = combo.show_ui(ui, |ui| {
-        for (crop, name, tip) in words::CROPS {
-            ui.selectable_value(&mut reference.crop, crop, name).on_hover_text(tip);
-        }
+    let asked = ui.horizontal(|ui| {
+        const BUTTON: f32 = 76.0;
+        let width = ui.available_width() - BUTTON - ui.spacing().item_spacing.x;
+        let combo = ComboBox::from_id_salt("crop").width(width).selected_text(words::crop(&reference.crop));
+        let combo = combo.show_ui(ui, |ui| {
+            for (crop, name, tip) in words::CROPS {
+                ui.selectable_value(&mut reference.crop, crop, name).on_hover_text(tip);
+            }
+        });
+        let tip = "The part of the reference that the model sees, always a square";
+        combo.response.labelled_by(label.id).on_hover_text(tip);
+        let edit = egui::Button::new("Adjust…").min_size(egui::vec2(BUTTON, tokens::CONTROL_HEIGHT));
+        ui.add(edit).on_hover_text("See what the model sees, and choose it").clicked()
     });
-    combo
-        .response
-        .labelled_by(label.id)
-        .on_hover_text("The part of the reference that the model sees, always a square");
+    if let Some(lost) = size.and_then(|size| loss(reference.crop, size)) {
+        ui.label(egui::RichText::new(lost).small().color(tokens::palette(ui).accent));
+    }
+    asked.inner
 }
 
 fn subtraction(ui: &mut Ui, reference: &mut Reference) {

@@ -7,6 +7,8 @@ use crate::app::Theme;
 
 /// Sets both themes up; egui changes between them by itself.
 pub fn install(ctx: &egui::Context) {
+    // The scale is a setting, with commands of its own.
+    ctx.options_mut(|options| options.zoom_with_keyboard = false);
     // The font of code has arrows and signs that the other lacks.
     let mut fonts = egui::FontDefinitions::default();
     let code = fonts.families.get(&FontFamily::Monospace).cloned().unwrap_or_default();

@@ -61,6 +61,13 @@ pub struct Palette {
     pub shadow: Color32,
 }
 
+/// Over the parts of a picture that are not seen; pictures look alike in both themes.
+pub const VEIL: Color32 = Color32::from_black_alpha(150);
+/// Lines on a picture.
+pub const ON_PICTURE: Color32 = Color32::WHITE;
+/// Tints a picture that follows the pointer.
+pub const GHOST: Color32 = Color32::from_rgba_premultiplied(210, 210, 210, 210);
+
 pub const DARK: Palette = Palette {
     ground: Color32::from_gray(22),
     panel: Color32::from_gray(32),

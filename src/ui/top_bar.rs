@@ -2,25 +2,26 @@
 
 use egui::{Align, Layout, ProgressBar, RichText, Ui, vec2};
 
+use super::commands::{WindowCommand, keys_of};
 use super::tokens::{self, palette};
 use super::widgets::{accent_button, icon, sign_button};
-use crate::app::{AppState, Choice, Command, ModelState, Place, Theme, duration};
+use crate::app::{AppState, Choice, Command, LivePace, ModelState, Place, Theme, duration};
 use crate::engine::ModelPaths;
 
-/// True when the help sheet is asked for.
-pub fn top_bar(ui: &mut Ui, state: &mut AppState, commands: &mut Vec<Command>) -> bool {
-    let mut help = false;
+/// What is asked of the window itself.
+pub fn top_bar(ui: &mut Ui, state: &mut AppState, commands: &mut Vec<Command>) -> Option<WindowCommand> {
+    let mut asked = None;
     ui.horizontal_centered(|ui| {
         model_menu(ui, state, commands);
         ui.label(RichText::new(state.device.as_deref().unwrap_or("")).small().weak());
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            help = menu(ui, state, commands);
+            asked = menu(ui, state, commands);
             buttons(ui, state, commands);
             ui.add_space(tokens::SPACE_M);
             progress(ui, state);
         });
     });
-    help
+    asked
 }
 
 fn model_menu(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) {
@@ -50,9 +51,8 @@ fn model_menu(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) {
     }
 }
 
-/// True when the help sheet is asked for.
-fn menu(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) -> bool {
-    let mut help = sign_button(ui, "?", "Keyboard shortcuts").clicked();
+fn menu(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) -> Option<WindowCommand> {
+    let mut asked = sign_button(ui, "?", "Keyboard shortcuts").clicked().then_some(WindowCommand::Help);
     let menu = ui.menu_button(icon("≡"), |ui| {
         ui.set_min_width(200.0);
         for (theme, name) in [(Theme::System, "Theme of the system"), (Theme::Light, "Light"), (Theme::Dark, "Dark")] {
@@ -61,10 +61,18 @@ fn menu(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) -> bool {
             }
         }
         ui.separator();
+        scale(ui, state, commands);
+        ui.separator();
         if ui.button("Open the pictures folder").clicked() {
             commands.push(Command::OpenPicturesFolder);
         }
-        help |= ui.button("Keyboard shortcuts").clicked();
+        for (name, command) in [("All commands…", WindowCommand::Palette), ("Keyboard shortcuts", WindowCommand::Help)]
+        {
+            let button = egui::Button::new(name).shortcut_text(keys_of(ui.ctx(), name));
+            if ui.add(button).clicked() {
+                asked = Some(command);
+            }
+        }
     });
     menu.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Menu"));
     let redo = ui.add_enabled_ui(state.can_redo(), |ui| sign_button(ui, "↪", "Redo")).inner;
@@ -75,7 +83,20 @@ fn menu(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) -> bool {
     if redo.clicked() {
         commands.push(Command::Redo);
     }
-    help
+    asked
+}
+
+/// How large everything is.
+fn scale(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) {
+    ui.horizontal(|ui| {
+        ui.label("Size of everything");
+        for (sign, name, step) in [("-", "Make everything smaller", -1), ("+", "Make everything larger", 1)] {
+            if sign_button(ui, sign, name).clicked() {
+                commands.push(Command::Scale(step));
+            }
+        }
+        ui.label(RichText::new(format!("{:.0} %", state.settings.sound_scale() * 100.0)).weak());
+    });
 }
 
 fn buttons(ui: &mut Ui, state: &mut AppState, commands: &mut Vec<Command>) {
@@ -87,6 +108,7 @@ fn buttons(ui: &mut Ui, state: &mut AppState, commands: &mut Vec<Command>) {
     if accent_button(ui, "Generate", vec2(112.0, 36.0)).on_hover_text(tip).clicked() {
         commands.push(Command::Generate);
     }
+    live(ui, state, commands);
     let mut count = state.settings.count;
     let field = egui::DragValue::new(&mut count).range(1..=16).speed(0.05).prefix("× ");
     let field = ui.add_sized(vec2(52.0, 36.0), field);
@@ -98,6 +120,22 @@ fn buttons(ui: &mut Ui, state: &mut AppState, commands: &mut Vec<Command>) {
         if ui.add(cancel).on_hover_text("Stop everything that runs or waits (Esc)").clicked() {
             commands.push(Command::Cancel);
         }
+    }
+}
+
+fn live(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) {
+    let is_on = state.settings.is_live;
+    let button = egui::Button::new("Live").selected(is_on).min_size(vec2(56.0, 36.0));
+    let is_possible = is_on || !matches!(state.live_pace(), LivePace::TooSlow(_));
+    let tip = match state.live_pace() {
+        LivePace::Fine => "Paint again by itself whenever a setting changes (Ctrl+L)".to_owned(),
+        LivePace::Slow(secs) => format!("Paint again by itself, about {} a picture (Ctrl+L)", duration(secs)),
+        LivePace::TooSlow(secs) => format!("Too slow for live mode: about {} a picture", duration(secs)),
+    };
+    let response = ui.add_enabled(is_possible, button).on_hover_text(&tip).on_disabled_hover_text(&tip);
+    response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, is_possible, is_on, "Live mode"));
+    if response.clicked() {
+        commands.push(Command::ToggleLive);
     }
 }
 

@@ -1,6 +1,9 @@
 //! Small parts that the panels share.
 
-use egui::{Align, Button, DragValue, Layout, Response, RichText, Slider, SliderClamping, Ui, WidgetInfo, vec2};
+use egui::{
+    Align, Button, CornerRadius, DragValue, Layout, Response, RichText, Slider, SliderClamping, Stroke, StrokeKind, Ui,
+    WidgetInfo, vec2,
+};
 
 use super::tokens::{self, palette};
 
@@ -29,6 +32,26 @@ pub fn row_label(ui: &mut Ui, text: &str, tip: &str) -> Response {
 /// A short explanation.
 pub fn hint(ui: &mut Ui, text: impl Into<String>) -> Response {
     ui.label(RichText::new(text).small().weak())
+}
+
+/// Marks the place where what hovers can be let go. It lies over what is there, so that nothing moves away from under
+/// the pointer.
+pub fn drop_target(ui: &Ui, rect: egui::Rect, text: &str) {
+    let colours = palette(ui);
+    let rect = rect.expand(tokens::SPACE_S);
+    let is_over = ui.ctx().pointer_latest_pos().is_some_and(|pointer| rect.contains(pointer));
+    let radius = CornerRadius::same(tokens::RADIUS);
+    if is_over {
+        ui.painter().rect_filled(rect, radius, colours.accent_faint);
+        let font = egui::FontId::proportional(tokens::TEXT);
+        ui.painter().text(rect.center(), egui::Align2::CENTER_CENTER, text, font, colours.text);
+    }
+    ui.painter().rect_stroke(
+        rect,
+        radius,
+        Stroke::new(if is_over { 2.0 } else { 1.0 }, colours.accent),
+        StrokeKind::Inside,
+    );
 }
 
 /// A slider with its name, a field for the number, and a value to return to.

@@ -12,6 +12,7 @@ use egui_kittest::kittest::Queryable as _;
 use image::{Rgb, RgbImage};
 use instantstyle::app::{NoteKind, Place, Session, Setup};
 use instantstyle::engine::{Compute, Engine, EngineError, FakeEngine, JobHandle, JobSpec};
+use instantstyle::library::Instance;
 use instantstyle::ui::StudioApp;
 
 pub type Window = Harness<'static, StudioApp>;
@@ -31,7 +32,13 @@ pub fn open(home: &Path) -> (Window, Arc<FakeEngine>) {
 
 pub fn open_with(home: &Path, pictures: Vec<PathBuf>) -> (Window, Arc<FakeEngine>) {
     let fake = Arc::new(FakeEngine::start(None).unwrap());
-    let engine = Box::new(Shared(fake.clone()));
+    (open_on(home, pictures, Box::new(Shared(fake.clone()))), fake)
+}
+
+/// A window on an engine of the caller's own.
+pub fn open_on(home: &Path, pictures: Vec<PathBuf>, engine: Box<dyn Engine>) -> Window {
+    let instance = Instance::of(home);
+    let is_second = matches!(instance, Instance::Second);
     let (session, session_notice) = Session::load(home);
     let setup = Setup {
         engine,
@@ -39,6 +46,7 @@ pub fn open_with(home: &Path, pictures: Vec<PathBuf>) -> (Window, Arc<FakeEngine
         home: Some(home.to_owned()),
         session,
         session_notice,
+        is_second,
         pictures,
         compute: Compute::default(),
     };
@@ -50,7 +58,7 @@ pub fn open_with(home: &Path, pictures: Vec<PathBuf>) -> (Window, Arc<FakeEngine
         let state = &app.state;
         state.model_info().is_some() && state.recipe.references.iter().all(|r| state.picture(r).is_some())
     });
-    (window, fake)
+    window
 }
 
 /// Steps until `done`, for at most ten seconds.

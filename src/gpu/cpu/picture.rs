@@ -20,7 +20,8 @@ pub fn sample_picture(level: &RgbImage, place: &Placement, at: [f32; 2]) -> Opti
     match place.filter {
         Filter::None => None,
         Filter::Area => Some(area(level, place, centre).map(srgb::srgb_from_linear)),
-        Filter::Cubic => Some(cubic(level, place, centre)),
+        Filter::Cubic => Some(cubic(level, place, centre, |value| value)),
+        Filter::Smooth => Some(cubic(level, place, centre, srgb::linear_from_srgb).map(srgb::srgb_from_linear)),
         Filter::Nearest => Some(tap(level, place, centre.map(|n| (n + NUDGE).floor() as i32))),
     }
 }
@@ -54,14 +55,14 @@ fn area(level: &RgbImage, place: &Placement, centre: [f32; 2]) -> [f32; 3] {
 }
 
 /// Mitchell and Netravali's cubic with B = C = 1/3.
-fn cubic(level: &RgbImage, place: &Placement, centre: [f32; 2]) -> [f32; 3] {
+fn cubic(level: &RgbImage, place: &Placement, centre: [f32; 2], value_of: impl Fn(f32) -> f32) -> [f32; 3] {
     let corner = centre.map(|n| (n - 0.5).floor());
     let weights = [0, 1].map(|axis| cubic_weights(centre[axis] - 0.5 - corner[axis]));
     let first = corner.map(|n| n as i32 - 1);
     let mut sum = [0.0; 3];
     for (y, down) in (first[1]..).zip(weights[1]) {
         for (x, across) in (first[0]..).zip(weights[0]) {
-            let texel = tap(level, place, [x, y]);
+            let texel = tap(level, place, [x, y]).map(&value_of);
             sum = [0, 1, 2].map(|colour| sum[colour] + texel[colour] * across * down);
         }
     }

@@ -1,0 +1,76 @@
+//! Opens the window: its place on the screen, its graphics device, and what it is given to work with.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::StudioApp;
+use crate::app::{Session, Setup, WindowPlace};
+use crate::engine::{Compute, Engine, EngineError, Waker};
+use crate::library::{self, Instance};
+
+const TITLE: &str = "InstantStyle Studio";
+
+/// Opens the window and stays until it is closed. `start_engine` gets what wakes the window.
+///
+/// # Errors
+/// No display, no graphics adapter, or a thread that does not start: one sentence.
+pub fn open(
+    pictures: Vec<PathBuf>,
+    start_engine: impl FnOnce(Waker) -> Result<Box<dyn Engine>, EngineError>,
+) -> Result<(), String> {
+    let home = library::home();
+    if let Some(home) = &home {
+        library::start_log(home);
+    }
+    tracing::info!("InstantStyle Studio {} opens its window", env!("CARGO_PKG_VERSION"));
+    let instance = home.as_deref().map_or(Instance::Unknown, Instance::of);
+    let is_second = matches!(instance, Instance::Second);
+    let (session, session_notice) = home.as_deref().map_or((None, None), Session::load);
+    let place = session.as_ref().and_then(|session| session.settings.window);
+    let mut options =
+        eframe::NativeOptions { viewport: viewport(place), persist_window: false, ..eframe::NativeOptions::default() };
+    if let eframe::egui_wgpu::WgpuSetup::CreateNew(setup) = &mut options.wgpu_options.wgpu_setup {
+        // The small adapter paints, so that the large one's memory is the model's.
+        setup.power_preference = eframe::egui_wgpu::wgpu::PowerPreference::LowPower;
+    }
+    let creator: eframe::AppCreator<'_> = Box::new(move |cc| {
+        let ctx = cc.egui_ctx.clone();
+        let waker: Waker = Arc::new(move || ctx.request_repaint());
+        let engine = start_engine(waker.clone())?;
+        let compute = Compute::default();
+        let setup = Setup { engine, waker, home, session, session_notice, is_second, pictures, compute };
+        Ok(Box::new(StudioApp::new(cc, setup)?))
+    });
+    // A device that is lost between `logic` and painting still ends in a panic inside egui-wgpu; the session is on the disk.
+    let ran = catch_unwind(AssertUnwindSafe(|| eframe::run_native(TITLE, options, creator)));
+    // Held until here, so that the next window finds a session that is whole.
+    drop(instance);
+    let Ok(ran) = ran else {
+        let said = "the window stopped unexpectedly; start it again, everything is kept";
+        return Err(said.to_owned());
+    };
+    ran.map_err(|error| {
+        let why = error.to_string();
+        let why = why.lines().next().unwrap_or("no reason given").trim_end_matches(['.', ' ']);
+        format!(
+            "the window does not open ({why}); check the display and its graphics driver, or use `instantstyle render`"
+        )
+    })
+}
+
+/// The window as it stood last, or of the usual size.
+fn viewport(place: Option<WindowPlace>) -> egui::ViewportBuilder {
+    let viewport = egui::ViewportBuilder::default()
+        .with_title(TITLE)
+        .with_app_id("instantstyle")
+        .with_inner_size([1280.0, 800.0])
+        .with_min_inner_size([820.0, 560.0])
+        .with_drag_and_drop(true);
+    let Some(place) = place.filter(WindowPlace::is_sound) else { return viewport };
+    let viewport = viewport.with_inner_size(place.size).with_maximized(place.is_maximized);
+    match place.position {
+        Some(position) => viewport.with_position(position),
+        None => viewport,
+    }
+}
