@@ -89,7 +89,7 @@ fn the_crop_editor_shows_what_clip_sees_and_moves_it() {
         window.run_steps(3);
         assert_eq!(crop(&window), choice);
     }
-    window.get_by_label("Shapes become 2.0 times narrower");
+    assert_eq!(window.get_all_by_label("Shapes become 2.0 times narrower").count(), 2);
     press(&mut window, Modifiers::NONE, Key::Escape);
     assert!(window.query_by_label("What the model sees").is_none());
     settle(&mut window);
