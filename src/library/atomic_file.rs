@@ -41,16 +41,62 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), LibraryError> {
         let mut file = fs::OpenOptions::new().write(true).open(&target).map_err(failed)?;
         return file.write_all(bytes).and_then(|()| file.flush()).map_err(failed);
     }
-    let mut file = held_temporary(folder).map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
-    if let Some(existing) = existing {
-        // Some file systems know no permissions; then there are none to keep.
-        let _ = file.as_file().set_permissions(existing.permissions());
+    let mut pending = PendingFile::begin(target, existing)?;
+    pending.file.write_all(bytes).map_err(|e| pending.explain(&e))?;
+    pending.finish()
+}
+
+/// A file that is written beside its target and takes the target's name when it is finished. Dropped, it is gone.
+pub struct PendingFile {
+    file: NamedTempFile,
+    target: PathBuf,
+    existing: Option<Metadata>,
+}
+
+impl PendingFile {
+    /// Begins a file for `path`.
+    ///
+    /// # Errors
+    /// As [`check_target`], and a target that is a device.
+    pub fn beside(path: &Path) -> Result<Self, LibraryError> {
+        let (target, existing) = resolve(path)?;
+        if existing.as_ref().is_some_and(|m| !m.is_file()) {
+            return Err(LibraryError::Failed { why: "it is a device".to_owned(), path: shown(&target) });
+        }
+        Self::begin(target, existing)
     }
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(&target).map_err(|e| failed(e.error))?;
-    flush_folder(folder);
-    Ok(())
+
+    fn begin(target: PathBuf, existing: Option<Metadata>) -> Result<Self, LibraryError> {
+        let folder = folder_of(&target);
+        let file = held_temporary(folder).map_err(|e| explain(&e, folder, &target))?;
+        Ok(Self { file, target, existing })
+    }
+
+    /// Where it lies while it is written.
+    pub fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// Flushes it to the disk and gives it its name.
+    ///
+    /// # Errors
+    /// As [`write_atomically`].
+    pub fn finish(self) -> Result<(), LibraryError> {
+        if let Some(existing) = &self.existing {
+            // Some file systems know no permissions; then there are none to keep.
+            let _ = self.file.as_file().set_permissions(existing.permissions());
+        }
+        self.file.as_file().sync_all().map_err(|e| self.explain(&e))?;
+        let Self { file, target, .. } = self;
+        let folder = folder_of(&target);
+        file.persist(&target).map_err(|e| explain(&e.error, folder, &target))?;
+        flush_folder(folder);
+        Ok(())
+    }
+
+    fn explain(&self, e: &io::Error) -> LibraryError {
+        explain(e, folder_of(&self.target), &self.target)
+    }
 }
 
 /// As [`write_atomically`], but never over another file: false where the name is taken, also by a program that was

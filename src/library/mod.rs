@@ -16,7 +16,7 @@ mod style_file;
 mod styles;
 mod thumbnails;
 
-pub use atomic_file::{check_target, write_atomically, write_new};
+pub use atomic_file::{PendingFile, check_target, write_atomically, write_new};
 pub use catalogue::{Catalogue, LibraryPicture, Order, Page, Query, Stop, Synced};
 pub use error::LibraryError;
 pub use instance_lock::{Instance, InstanceLock};

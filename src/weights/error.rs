@@ -43,6 +43,12 @@ pub enum WeightsError {
     CannotCut { file: String, tensor: String, found: Vec<usize>, cut: super::Cut },
     #[error("{file} cannot be used as a model: {why}; {advice}")]
     SingleFile { file: String, why: String, advice: &'static str },
+    #[error("{file} wants to run '{call}' when it is opened, which weights never need; do not use it")]
+    PickleRunsCode { file: String, call: String },
+    #[error("{file} cannot be converted: {why}; get its .safetensors file")]
+    BadPickle { file: String, why: String },
+    #[error("{file} is {what}, not a file of torch.save, so there is nothing to convert; {}", what.advice())]
+    NotPickle { file: String, what: Impostor },
     #[error("{file} is {what}, not {wanted}; {advice}")]
     OtherKind { file: String, what: String, wanted: &'static str, advice: String },
     #[error("the adapter {file} is made for another model: {why}; choose an adapter made for the loaded model")]

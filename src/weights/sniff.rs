@@ -42,7 +42,9 @@ impl Impostor {
                 "the site sent a page in place of the file; download it again, logged in if the site asks for it"
             }
             Self::Json => "name the .safetensors file itself, or download it again if this is an error message",
-            Self::Pickle => "a pickle can run code and is never opened; use the .safetensors file of the same name",
+            Self::Pickle => {
+                "a pickle can run code and is never opened as it is; use the .safetensors file of the same name, or convert it with `instantstyle models import`"
+            }
             Self::Gguf => "quantised GGUF weights cannot be used; get the .safetensors file",
             Self::Empty | Self::Zeros => "download it again",
             Self::Text | Self::Unknown => "choose a .safetensors file, or download it again",

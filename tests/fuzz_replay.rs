@@ -1,0 +1,139 @@
+//! The seeds of `tests/fuzz_seeds` and thousands of mutations of them against what reads foreign bytes: the safetensors
+//! header, the naming of what it holds, and the pickle machine. Whatever comes, it is taken or refused in one line.
+//!
+//! The mutations follow from fixed numbers, so a failure is the same on every machine. `FUZZ_ROUNDS` asks for more.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::path::Path;
+
+use instantstyle::weights::{AdapterInfo, Weights, check_pickle, identify, inspect};
+
+/// xorshift64*
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        (self.next() % n.max(1) as u64) as usize
+    }
+}
+
+fn seeds(kind: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz_seeds").join(kind);
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut seeds: Vec<_> = entries
+        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(path).unwrap()))
+        .collect();
+    seeds.sort();
+    assert!(seeds.len() >= 10);
+    seeds
+}
+
+fn rounds(usual: usize) -> usize {
+    std::env::var("FUZZ_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(usual)
+}
+
+/// One to four changes: a byte, a bit, a run repeated, removed or taken from another seed, a number made extreme.
+fn mutated(bytes: &[u8], other: &[u8], random: &mut Random) -> Vec<u8> {
+    let mut out = bytes.to_vec();
+    for _ in 0..=random.below(4) {
+        let at = random.below(out.len());
+        let end = (at + 1 + random.below(24)).min(out.len());
+        match random.below(8) {
+            0 if !out.is_empty() => out[at] = random.next() as u8,
+            1 if !out.is_empty() => out[at] ^= 1 << random.below(8),
+            2 => out.truncate(at),
+            3 if !out.is_empty() => {
+                let run = out[at..end].to_vec();
+                let at = random.below(out.len());
+                out.splice(at..at, run);
+            }
+            4 if !out.is_empty() => drop(out.drain(at..end)),
+            5 => {
+                let from = random.below(other.len());
+                let to = (from + random.below(64)).min(other.len());
+                let at = at.min(out.len());
+                out.splice(at..at, other[from..to].iter().copied());
+            }
+            6 => {
+                // A number in a header: digits become many.
+                if let Some(digit) = out.iter().skip(at).position(u8::is_ascii_digit) {
+                    out.splice(at + digit..=at + digit, b"9223372036854775807".iter().copied());
+                }
+            }
+            _ if !out.is_empty() => out[at..end].fill(0xff),
+            _ => {}
+        }
+    }
+    out
+}
+
+fn one_line(said: &str, name: &str) {
+    assert!(said.lines().count() == 1 && !said.contains('\r'), "{name}: {said:?}");
+    assert!(said.len() < 2_000, "{name}: {} characters", said.len());
+}
+
+#[test]
+fn headers_are_named_or_refused() {
+    let seeds = seeds("header");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.safetensors");
+    let read = |name: &str, bytes: &[u8]| -> bool {
+        std::fs::write(&path, bytes).unwrap();
+        match Weights::open(&path) {
+            Ok(weights) => {
+                for (key, entry) in weights.entries() {
+                    assert!(entry.start + entry.bytes as u64 <= bytes.len() as u64, "{name}: {key}");
+                }
+                one_line(&identify(&weights).to_string(), name);
+                let _ = AdapterInfo::read(&weights).map_err(|error| one_line(&error.to_string(), name));
+                for line in inspect(&path).unwrap().lines() {
+                    one_line(&line, name);
+                }
+                true
+            }
+            Err(error) => {
+                one_line(&error.to_string(), name);
+                false
+            }
+        }
+    };
+    let taken = seeds.iter().filter(|(name, bytes)| read(name, bytes)).count();
+    assert!((10..seeds.len()).contains(&taken), "{taken} of {} seeds are taken", seeds.len());
+    let mut random = Random(0x5EED);
+    for round in 0..rounds(3_000) {
+        let (name, bytes) = &seeds[random.below(seeds.len())];
+        let (_, other) = &seeds[random.below(seeds.len())];
+        read(&format!("{name}, round {round}"), &mutated(bytes, other, &mut random));
+    }
+}
+
+#[test]
+fn pickles_are_read_or_refused() {
+    let seeds = seeds("pickle");
+    let taken: Vec<&str> = seeds
+        .iter()
+        .filter(|(name, bytes)| {
+            let checked = check_pickle(name, bytes);
+            let _ = checked.as_ref().map_err(|error| one_line(&error.to_string(), name));
+            checked.is_ok()
+        })
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert_eq!(taken, ["adapter", "parameters", "state_dict"]);
+    let mut random = Random(0xFEED);
+    for round in 0..rounds(100_000) {
+        let (name, bytes) = &seeds[random.below(seeds.len())];
+        let (_, other) = &seeds[random.below(seeds.len())];
+        if let Err(error) = check_pickle(name, &mutated(bytes, other, &mut random)) {
+            one_line(&error.to_string(), &format!("{name}, round {round}"));
+        }
+    }
+}
