@@ -11,6 +11,7 @@
 //! | [`nn`] | the networks, samplers, tokenizer, torch's random numbers | kernels, recipe (names of samplers) |
 //! | [`weights`] | opening, naming and checking model files | candle's tensors, kernels (how weights are asked for) |
 //! | [`library`] | the disk: where things lie, writing without loss, the finished pictures, the styles | recipe, pixels |
+//! | [`models`] | the list of models, where they lie, and fetching them | weights, library |
 //! | [`engine`] | a recipe turned into pixels on a thread of its own | all of the above |
 //! | [`evaluation`] | how well each mode does on a model, in numbers | engine, pixels, recipe |
 //! | [`cli`] | the command line | all of the above |
@@ -30,6 +31,7 @@ pub mod evaluation;
 pub mod gpu;
 pub mod kernels;
 pub mod library;
+pub mod models;
 pub mod nn;
 pub mod pixels;
 pub mod recipe;

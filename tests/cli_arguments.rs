@@ -196,12 +196,13 @@ fn forgotten_and_unknown_words_are_told_in_one_line() {
 #[test]
 fn a_command_is_never_a_picture() {
     let place = Place::new();
-    let command = "models";
-    // Even where a file has that name.
-    place.write(command, "x");
-    for arguments in [&[command][..], &[command, "--x", "strength=0,1", "--out", "o.png"], &[command, "--help"]] {
-        let line = place.refused(arguments);
-        assert!(line.contains(&format!("the command '{command}' is not built yet")), "{arguments:?}: {line}");
+    for command in ["board", "evaluate", "inspect", "bench", "models"] {
+        // Even where a file has that name.
+        place.write(command, "x");
+        let line = place.refused(&[command, "--nothing"]);
+        assert!(line.contains("--nothing"), "{command}: {line}");
+        let line = place.refused(&["a.png", command]);
+        assert!(line.contains(&format!("'{command}' must be the first word")), "{line}");
     }
     let line = place.refused(&["a.png", "render"]);
     assert!(line.contains("'render'"), "{line}");

@@ -46,6 +46,10 @@ const WALLS: &[(&str, &[&str])] = &[
     ("nn", &["crate::pixels", "crate::weights", "crate::engine", "crate::cli", "crate::library", "std::fs"]),
     ("weights", &["crate::nn", "crate::pixels", "crate::engine", "crate::cli", "crate::library", "crate::recipe"]),
     ("library", &["candle", "crate::nn", "crate::weights", "crate::engine", "crate::cli"]),
+    (
+        "models",
+        &["candle", "crate::nn", "crate::pixels", "crate::recipe", "crate::engine", "crate::evaluation", "crate::cli"],
+    ),
     ("engine", &["crate::evaluation", "crate::cli", "crate::app", "crate::ui"]),
     (
         "evaluation",

@@ -12,10 +12,8 @@ use super::evaluate::DEFAULT_PICTURES;
 use crate::board::{Axis, MOST_CELLS, Preset};
 use crate::recipe::{Role, SchedulerName};
 
-/// Commands of the contract that this program does not have yet: a word of this list is never a picture.
-pub const PLANNED: &[&str] = &["models"];
-/// The commands that there are.
-pub const COMMANDS: &[&str] = &["render", "board", "evaluate", "inspect", "bench", "library", "styles"];
+/// The commands: a word of this list is never a picture.
+pub const COMMANDS: &[&str] = &["render", "board", "evaluate", "inspect", "bench", "models", "library", "styles"];
 
 /// Flags that, after a `--reference`, belong to that reference; before the first they are for all.
 pub const SCOPED: &[&str] = &["mode", "blocks", "strength", "layout-strength", "crop", "subtract", "subtract-strength"];
@@ -80,6 +78,7 @@ pub fn command() -> Command {
         .subcommand(super::bench::command())
         .subcommand(super::library::command())
         .subcommand(super::styles::command())
+        .subcommand(super::models_command::command())
 }
 
 fn render() -> Command {
@@ -174,10 +173,14 @@ fn painting(name: &'static str, with_axes: bool) -> Command {
 fn with_model(command: Command) -> Command {
     command
         .next_help_heading("Model")
-        .arg(path("model", "PATH", "Diffusers folder or single .safetensors file [default: the built-in model]"))
-        .arg(path("vae", "PATH", "Another VAE than the model's: its folder or a .safetensors file"))
-        .arg(path("adapter", "PATH", "IP-Adapter weights, .safetensors"))
-        .arg(path("image-encoder", "PATH", "CLIP vision folder (config.json and model.safetensors)"))
+        .arg(path(
+            "model",
+            "PATH",
+            "Diffusers folder or single .safetensors file, or a name of `models list` [default: the built-in model]",
+        ))
+        .arg(path("vae", "PATH", "Another VAE than the model's: its folder or a .safetensors file, or a name"))
+        .arg(path("adapter", "PATH", "IP-Adapter weights, .safetensors, or a name"))
+        .arg(path("image-encoder", "PATH", "CLIP vision folder (config.json and model.safetensors), or a name"))
         .arg(text("device", "NAME", "auto, cpu, cuda or metal [default: auto]"))
         .arg(text("dtype", "NAME", "auto, f32, f16 or bf16 [default: auto]"))
 }
@@ -235,12 +238,6 @@ pub fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg 
 /// A flag of [`SCOPED`]: every occurrence is kept, with its place on the line.
 fn scoped(name: &'static str, value: &'static str, help: impl Into<String>) -> Arg {
     text(name, value, help).action(ArgAction::Append)
-}
-
-/// The command of [`PLANNED`] that `words` (without the program's name) begin with.
-pub fn planned_word(words: &[OsString]) -> Option<&'static str> {
-    let first = words.first()?;
-    PLANNED.iter().copied().find(|planned| first == planned)
 }
 
 /// The first flag in `words`, which begin with a command, whose value was forgotten, so that the next flag stands in its

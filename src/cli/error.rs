@@ -2,6 +2,7 @@
 
 use crate::board::BoardError;
 use crate::engine::EngineError;
+use crate::models::ModelsError;
 use crate::pixels::DecodeError;
 use crate::recipe::RecipeError;
 use crate::weights::WeightsError;
@@ -25,6 +26,8 @@ pub enum CliError {
     Weights(#[from] WeightsError),
     #[error(transparent)]
     Engine(#[from] EngineError),
+    #[error(transparent)]
+    Models(#[from] ModelsError),
     /// Everything has been said already (`inspect` reports bad files one by one).
     #[error("")]
     AlreadyReported,
@@ -41,7 +44,8 @@ impl CliError {
             Self::Usage(_) | Self::Recipe(_) | Self::Board(_) | Self::Decode(_) | Self::Weights(_) => 2,
             Self::AlreadyReported => return (2, None),
             Self::Engine(error) if error.is_bad_input() => 2,
-            Self::Engine(_) | Self::Machine(_) => 1,
+            Self::Models(error) if error.is_bad_input() => 2,
+            Self::Engine(_) | Self::Models(_) | Self::Machine(_) => 1,
         };
         (status, Some(format!("error: {}", one_line(&self.to_string()))))
     }

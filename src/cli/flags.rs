@@ -12,6 +12,7 @@ use clap::parser::ValueSource;
 use super::args::SCOPED;
 use super::error::{CliError, shown};
 use crate::engine::{Compute, DTypeChoice, DeviceChoice, ModelPaths, ensure_built_in};
+use crate::models::Part;
 use crate::recipe::{Crop, RecipeError, Reference, Role, SchedulerName};
 
 /// The flags of `render`; `None` is a flag that was not given.
@@ -167,10 +168,10 @@ impl Flags {
 /// `--model`, `--adapter` and `--image-encoder`.
 pub fn model_paths(matches: &ArgMatches) -> Result<ModelPaths, CliError> {
     Ok(ModelPaths {
-        model: path(matches, "model")?,
-        vae: path(matches, "vae")?,
-        adapter: path(matches, "adapter")?,
-        image_encoder: path(matches, "image-encoder")?,
+        model: model(matches, "model", Part::Model)?,
+        vae: model(matches, "vae", Part::Vae)?,
+        adapter: model(matches, "adapter", Part::Adapter)?,
+        image_encoder: model(matches, "image-encoder", Part::ImageEncoder)?,
     })
 }
 
@@ -343,6 +344,11 @@ fn blocks(value: &str) -> Result<BTreeMap<String, f64>, CliError> {
 pub fn path(matches: &ArgMatches, name: &str) -> Result<Option<PathBuf>, CliError> {
     // Not every command has every flag.
     matches.try_get_one::<OsString>(name).ok().flatten().map(|value| non_empty(name, value)).transpose()
+}
+
+/// A path, or the name of a model of the list.
+fn model(matches: &ArgMatches, name: &str, part: Part) -> Result<Option<PathBuf>, CliError> {
+    path(matches, name)?.map(|value| super::models::resolve(name, value, part)).transpose()
 }
 
 fn non_empty(name: &str, value: &OsString) -> Result<PathBuf, CliError> {

@@ -13,9 +13,12 @@ mod console;
 mod error;
 mod evaluate;
 mod flags;
+mod import;
 mod inspect;
 mod latents;
 mod library;
+mod models;
+mod models_command;
 mod recall;
 mod render;
 mod report;
@@ -62,12 +65,6 @@ fn dispatch(
     open_window: impl FnOnce(Vec<PathBuf>) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
     let words = arguments.get(1..).unwrap_or_default();
-    if let Some(word) = args::planned_word(words) {
-        return Err(CliError::usage(format!(
-            "the command '{word}' is not built yet; the commands that there are: {}",
-            args::COMMANDS.join(", ")
-        )));
-    }
     if let Some((flag, next)) = args::forgotten_value(words) {
         return Err(CliError::usage(format!("{flag} has no value; the next word is the flag {}", error::shown(&next))));
     }
@@ -84,6 +81,7 @@ fn dispatch(
         Some(("styles", matches)) => styles::run(matches),
         Some(("bench", matches)) => bench::run(matches, arguments),
         Some(("board", matches)) => board::board(&flags::BoardFlags::read(matches)?, start_engine),
+        Some(("models", matches)) => models::run(matches),
         Some((_, matches)) => {
             let files: Vec<PathBuf> = matches.get_many::<PathBuf>("file").into_iter().flatten().cloned().collect();
             inspect::inspect(&files)
@@ -92,10 +90,7 @@ fn dispatch(
             let pictures: Vec<PathBuf> =
                 matches.get_many::<PathBuf>("picture").into_iter().flatten().cloned().collect();
             // A word that is a command is never a picture; `./render` is one.
-            match pictures
-                .iter()
-                .find_map(|word| args::COMMANDS.iter().chain(args::PLANNED).find(|c| word.as_os_str() == **c))
-            {
+            match pictures.iter().find_map(|word| args::COMMANDS.iter().find(|c| word.as_os_str() == **c)) {
                 Some(command) => Err(CliError::usage(format!("the command '{command}' must be the first word"))),
                 None => open_window(pictures),
             }

@@ -32,7 +32,21 @@ pub fn explain(error: &Error) -> CliError {
             format!("--json takes no value, but has '{}'", shown(&value))
         }
         ErrorKind::TooManyValues => format!("{flag_name} takes no value '{}'", shown(&value)),
-        ErrorKind::MissingRequiredArgument => "name at least one file: instantstyle inspect FILE…".to_owned(),
+        ErrorKind::MissingRequiredArgument => match flag_name.as_str() {
+            "<NAME>..." => "name at least one model of `instantstyle models list`".to_owned(),
+            "<FILE.bin>" => "name the file to convert: models import FILE.bin --out FILE.safetensors".to_owned(),
+            "<FOLDER>..." => "name at least one folder".to_owned(),
+            _ => "name at least one file: instantstyle inspect FILE…".to_owned(),
+        },
+        ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            "say what to do: models list, get, import or folders".to_owned()
+        }
+        ErrorKind::InvalidSubcommand => {
+            format!(
+                "there is no command '{}' here; see `instantstyle models --help`",
+                shown(&context(ContextKind::InvalidSubcommand).unwrap_or_default())
+            )
+        }
         ErrorKind::ArgumentConflict => {
             "a picture and a command cannot stand side by side; begin with the command, such as `instantstyle render`"
                 .to_owned()

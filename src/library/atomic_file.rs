@@ -46,7 +46,8 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), LibraryError> {
     pending.finish()
 }
 
-/// A file that is written beside its target and takes the target's name when it is finished. Dropped, it is gone.
+/// A file that is written beside its target, also by another process, and takes the target's name when it is finished.
+/// Dropped, it is gone.
 pub struct PendingFile {
     file: NamedTempFile,
     target: PathBuf,
@@ -63,7 +64,11 @@ impl PendingFile {
         if existing.as_ref().is_some_and(|m| !m.is_file()) {
             return Err(LibraryError::Failed { why: "it is a device".to_owned(), path: shown(&target) });
         }
-        Self::begin(target, existing)
+        let pending = Self::begin(target, existing)?;
+        // There a lock is on the bytes themselves, and the other hand could not write them.
+        #[cfg(windows)]
+        let _ = pending.file.as_file().unlock();
+        Ok(pending)
     }
 
     fn begin(target: PathBuf, existing: Option<Metadata>) -> Result<Self, LibraryError> {

@@ -7,6 +7,7 @@
 mod archive;
 mod machine;
 mod tensors;
+mod values;
 mod write;
 
 use std::fs::File;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::archive::Archive;
-use super::machine::{State, Storage, Tensor, Value};
+use super::values::{State, Storage, Tensor, Value};
 use super::{Refusal, bad};
 use crate::weights::error::shown;
 

@@ -7,8 +7,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::Refusal;
 use super::archive::Archive;
-use super::machine::{State, Storage, Tensor};
 use super::tensors::{Named, item_bytes, reach};
+use super::values::{State, Storage, Tensor};
 
 /// What came out of a conversion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

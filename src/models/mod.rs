@@ -1,0 +1,27 @@
+//! Models that an artist needs: the list of them, where they lie already, and fetching those that do not.
+//!
+//! Nothing here computes. A file is trusted for its bytes (sha256) or its header, never for its name, and a download
+//! gets its final name only when it is whole and checked.
+
+mod cache;
+mod checksum;
+mod download;
+mod error;
+mod find;
+mod folders;
+mod get;
+mod http;
+mod known;
+mod list;
+mod part;
+mod progress;
+mod walk;
+
+pub use download::{Patience, Source, download};
+pub use error::{ModelsError, size};
+pub use find::{Found, Other, Search, State};
+pub use folders::{FOLDERS_VARIABLE, Folders, Places};
+pub use get::{Getting, get};
+pub use http::{ENDPOINT_VARIABLE, Hub, Token};
+pub use list::{ModelEntry, ModelFile, Part, find_entry, list};
+pub use progress::{Event, Pace, Progress};

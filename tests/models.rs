@@ -1,0 +1,319 @@
+//! Finding models on this computer and bringing them there, and the commands for it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "common/server.rs"]
+mod server;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use instantstyle::models::{
+    Event, Getting, Hub, ModelEntry, ModelFile, ModelsError, Part, Patience, Places, Search, State, get,
+};
+use server::{Server, content, head, serve, sha256};
+
+const TAG: &str = "\"v1\"";
+
+fn patience() -> Patience {
+    Patience { silence: Duration::from_secs(20), tries: 2, pause: Duration::ZERO, ..Patience::default() }
+}
+
+/// A model of two files on a server, wanted by the library's own `get`.
+struct Shop {
+    home: tempfile::TempDir,
+    server: Server,
+    entry: ModelEntry,
+    weights: Vec<u8>,
+}
+
+impl Shop {
+    fn new() -> Self {
+        let weights = content(300_000);
+        let sent = weights.clone();
+        let server = Server::start(move |_, request, to| match request.path.as_str() {
+            "/o/r/resolve/abc/sub/model.safetensors" => serve(to, request, &sent, TAG),
+            "/o/r/resolve/abc/sub/config.json" => serve(to, request, b"{}", TAG),
+            _ => head(to, "404 Not Found", &[("Content-Length", "0")]),
+        });
+        let file = |path: &str, bytes: Option<&[u8]>| ModelFile {
+            path: path.into(),
+            bytes: bytes.map(|b| b.len() as u64),
+            sha256: bytes.map(sha256),
+        };
+        let entry = ModelEntry {
+            name: "tower".into(),
+            title: "A tower".into(),
+            purpose: "tests".into(),
+            part: Part::ImageEncoder,
+            folder: true,
+            needs: vec![],
+            licence: "MIT".into(),
+            licence_url: "https://example.org".into(),
+            repo: "o/r".into(),
+            revision: "abc".into(),
+            files: vec![file("sub/model.safetensors", Some(&weights)), file("sub/config.json", None)],
+        };
+        Self { home: tempfile::tempdir().unwrap(), server, entry, weights }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    fn search(&self) -> Search {
+        Search::new(Places {
+            store: Some(self.path("store")),
+            hub_cache: Some(self.path("hub")),
+            named: vec![self.path("comfy"), self.path("missing")],
+        })
+    }
+
+    fn find(&self) -> State {
+        self.search().find(&self.entry, &mut |_| {}, &|| false).unwrap()
+    }
+
+    fn get(&self, events: &Mutex<Vec<Event>>) -> Result<PathBuf, ModelsError> {
+        let hub = Hub::new(&self.server.address, None).unwrap();
+        let patience = patience();
+        let mut say = |event| events.lock().unwrap().push(event);
+        let mut work = Getting { hub: &hub, patience: &patience, say: &mut say, cancelled: &|| false };
+        get(&self.entry, &mut self.search(), &mut work)
+    }
+
+    #[track_caller]
+    fn is_whole(&self, folder: &Path) {
+        assert!(std::fs::read(folder.join("model.safetensors")).unwrap() == self.weights);
+        assert_eq!(std::fs::read(folder.join("config.json")).unwrap(), b"{}");
+    }
+}
+
+#[test]
+fn a_model_is_fetched_once() {
+    let shop = Shop::new();
+    assert_eq!(shop.find(), State::Missing);
+    let events = Mutex::new(vec![]);
+    let folder = shop.get(&events).unwrap();
+    assert_eq!(folder, shop.path("store/tower"));
+    shop.is_whole(&folder);
+    assert_eq!(shop.find(), State::Here(folder.clone()));
+    assert_eq!(shop.get(&events).unwrap(), folder);
+    assert_eq!(shop.server.requests().len(), 2);
+    // A file that lost its tail is no longer taken for whole.
+    std::fs::write(folder.join("model.safetensors"), &shop.weights[..1000]).unwrap();
+    assert_eq!(shop.find(), State::Missing);
+    shop.get(&events).unwrap();
+    shop.is_whole(&folder);
+}
+
+#[test]
+fn two_at_once_do_not_disturb_each_other() {
+    let shop = Shop::new();
+    let events = Mutex::new(vec![]);
+    let go = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !go.load(Ordering::Acquire) {
+                    std::hint::spin_loop();
+                }
+                shop.is_whole(&shop.get(&events).unwrap());
+            });
+        }
+        go.store(true, Ordering::Release);
+    });
+    // One fetched two files, the others found them.
+    assert_eq!(shop.server.requests().len(), 2);
+}
+
+#[test]
+fn what_lies_elsewhere_is_found_by_its_content() {
+    let shop = Shop::new();
+    // The right name and length, and other bytes: another fine-tune.
+    let mut other = shop.weights.clone();
+    other[9] ^= 1;
+    shop.write("comfy/models/clip_vision/model.safetensors", &other);
+    shop.write("comfy/models/clip_vision/config.json", b"{}");
+    assert_eq!(shop.find(), State::Missing);
+    // Outside the folders of models nothing is looked at.
+    shop.write("comfy/output/deep/x.safetensors", &shop.weights);
+    assert_eq!(shop.find(), State::Missing);
+    // The right bytes under another name are the weights, without their settings.
+    let renamed = shop.write("comfy/models/clip_vision/CLIP-ViT-H.safetensors", &shop.weights);
+    assert_eq!(shop.find(), State::WeightsOnly(renamed.clone()));
+    // Only the settings are fetched then.
+    let events = Mutex::new(vec![]);
+    let folder = shop.get(&events).unwrap();
+    shop.is_whole(&folder);
+    assert_eq!(shop.server.requests().len(), 1);
+    assert!(events.lock().unwrap().iter().any(|event| matches!(event, Event::Reused { .. })));
+    // What was renamed by the user may go, the store keeps its own.
+    std::fs::remove_file(renamed).unwrap();
+    shop.is_whole(&folder);
+
+    let shop = Shop::new();
+    let whole = shop.write("comfy/models/clip_vision/h/model.safetensors", &shop.weights);
+    shop.write("comfy/models/clip_vision/h/config.json", b"{\"a\": 1}");
+    assert_eq!(shop.find(), State::Here(whole.parent().unwrap().to_owned()));
+    // It is no file of the program's own list, and no safetensors.
+    let others = shop.search().others();
+    assert!(others.len() == 1 && others[0].path == whole && others[0].kind.is_err(), "{others:?}");
+}
+
+#[test]
+fn checksums_are_remembered_until_the_file_changes() {
+    let shop = Shop::new();
+    let path = shop.write("comfy/models/clip_vision/x.safetensors", &shop.weights);
+    let checks = || {
+        let mut count = 0;
+        let mut say = |event: Event| count += usize::from(matches!(event, Event::Checking { .. }));
+        let state = shop.search().find(&shop.entry, &mut say, &|| false).unwrap();
+        (state == State::WeightsOnly(path.clone()), count > 0)
+    };
+    assert_eq!(checks(), (true, true));
+    assert_eq!(checks(), (true, false));
+    let mut other = shop.weights.clone();
+    other[0] ^= 1;
+    std::fs::write(&path, other).unwrap();
+    std::fs::File::options().write(true).open(&path).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+    assert_eq!(checks(), (false, true));
+    assert_eq!(shop.search().find(&shop.entry, &mut |_| {}, &|| true).unwrap(), State::Missing);
+}
+
+#[test]
+#[cfg(unix)]
+fn the_hubs_cache_is_used_as_it_lies() {
+    let shop = Shop::new();
+    let blob = |bytes: &[u8], name: &str| shop.write(&format!("hub/models--o--r/blobs/{name}"), bytes);
+    let link = |blob: &Path, name: &str| {
+        let path = shop.path(&format!("hub/models--o--r/snapshots/abc/sub/{name}"));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(blob, &path).unwrap();
+        path
+    };
+    // Named by the checksum of another file: never read, never taken.
+    let wrong = link(&blob(&shop.weights, &"0".repeat(64)), "model.safetensors");
+    link(&blob(b"{}", "f00"), "config.json");
+    assert_eq!(shop.find(), State::Missing);
+    std::fs::remove_file(wrong).unwrap();
+    link(&blob(&shop.weights, &sha256(&shop.weights)), "model.safetensors");
+    assert_eq!(shop.find(), State::Here(shop.path("hub/models--o--r/snapshots/abc/sub")));
+    assert_eq!(shop.server.requests().len(), 0);
+}
+
+fn program(home: &Path, arguments: &[&str], endpoint: &str) -> std::process::Output {
+    Command::new(env!("CARGO_BIN_EXE_instantstyle"))
+        .arg("models")
+        .args(arguments)
+        .env("INSTANTSTYLE_HOME", home)
+        .env("HF_HOME", home.join("hf"))
+        .env("HF_ENDPOINT", endpoint)
+        .env("HF_TOKEN", "hf_secret")
+        .env_remove("HF_HUB_OFFLINE")
+        .env_remove("INSTANTSTYLE_MODELS")
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn the_command_line_lists_asks_for_the_licence_and_says_what_went_wrong() {
+    let home = tempfile::tempdir().unwrap();
+    let asked = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&asked);
+    let server = Server::start(move |_, request, to| {
+        flag.store(true, Ordering::Relaxed);
+        serve(to, request, b"<html>no model</html>", TAG);
+    });
+    let run = |arguments: &[&str]| {
+        let output = program(home.path(), arguments, &server.address);
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+    };
+    let (status, said, _) = run(&["list"]);
+    assert_eq!(status, 0);
+    for word in ["sdxl-base", "6.94 GB", "missing", "CreativeML Open RAIL++-M", "clip-vit-bigg"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    let (status, said, _) = run(&["list", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((status, json["models"][0]["bytes"].as_u64()), (0, Some(6_938_078_334)));
+    assert_eq!(
+        (json["models"][0]["state"].as_str(), json["others"].as_array().map(Vec::len)),
+        (Some("missing"), Some(0))
+    );
+
+    let (status, said, error) = run(&["get", "taesdxl"]);
+    assert_eq!(status, 2, "{error}");
+    assert!(said.contains("licence MIT") && error.contains("--yes") && error.lines().count() == 1, "{said}{error}");
+    assert!(!asked.load(Ordering::Relaxed), "the server was asked before the licence was accepted");
+
+    let (status, _, error) = run(&["get", "taesdxl", "--yes"]);
+    assert_eq!((status, error.lines().count()), (1, 1), "{error}");
+    assert!(error.contains("offers 21 bytes") && !error.contains("secret"), "{error}");
+    let (status, _, error) = run(&["get", "nothing"]);
+    assert!(status == 2 && error.contains("'nothing'") && error.contains("sdxl-base"), "{error}");
+    for (arguments, word) in [(&["get"][..], "models list"), (&[], "models list"), (&["fetch"], "'fetch'")] {
+        let (status, _, error) = run(arguments);
+        assert!(status == 2 && error.contains(word) && error.lines().count() == 1, "{arguments:?}: {error}");
+    }
+}
+
+#[test]
+fn folders_are_added_and_their_files_named() {
+    let home = tempfile::tempdir().unwrap();
+    let art = home.path().join("art");
+    std::fs::create_dir_all(&art).unwrap();
+    std::fs::copy("tests/golden/adapter_a.safetensors", art.join("x.safetensors")).unwrap();
+    std::fs::write(art.join("y.safetensors"), "version https://git-lfs.github.com/spec/v1\n").unwrap();
+    let run = |arguments: &[&str]| {
+        let output = program(home.path(), arguments, "http://127.0.0.1:9");
+        (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (status, said, error) = run(&["folders", "add", art.to_str().unwrap()]);
+    assert_eq!((status, error.as_str()), (Some(0), ""));
+    assert!(said.contains(art.to_str().unwrap()), "{said}");
+    let (_, said, _) = run(&["list"]);
+    assert!(said.contains("x.safetensors: an IP-Adapter (base"), "{said}");
+    assert!(said.contains("y.safetensors is a git-LFS pointer"), "{said}");
+    let (status, _, error) = run(&["folders", "add", "/nowhere/at/all"]);
+    assert!(status == Some(2) && error.contains("no folder"), "{error}");
+    let (_, said, _) = run(&["folders", "remove", art.to_str().unwrap()]);
+    assert!(!said.contains(art.to_str().unwrap()), "{said}");
+    assert_eq!(run(&["folders", "remove", art.to_str().unwrap()]).0, Some(2));
+}
+
+#[test]
+fn render_takes_names_of_the_list() {
+    let home = tempfile::tempdir().unwrap();
+    let render = |flags: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_instantstyle"))
+            .args(["render", "--prompt", "x", "--out", "o.png"])
+            .args(flags)
+            .current_dir(home.path())
+            .env("INSTANTSTYLE_HOME", home.path())
+            .env("HF_HOME", home.path())
+            .env_remove("INSTANTSTYLE_MODELS")
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let said = render(&["--model", "sdxl-base"]);
+    assert!(said.contains("'sdxl-base'") && said.contains("models get sdxl-base"), "{said}");
+    let said = render(&["--model", "ip-adapter-sdxl"]);
+    assert!(said.contains("belongs to --adapter"), "{said}");
+    // A path wins over a name.
+    std::fs::write(home.path().join("sdxl-base"), "no model").unwrap();
+    let said = render(&["--model", "sdxl-base"]);
+    assert!(!said.contains("models get"), "{said}");
+}
