@@ -36,17 +36,6 @@ const ATTENTION_BYTES: u64 = 3 * (64 << 20);
 /// The same for the VAE, per pixel of its outermost level.
 const LIVE_VAE_MAPS: u64 = 6;
 
-/// Bytes that one job needs beside the weights, for pictures of `width` x `height`.
-pub fn estimate_bytes(model: &Model, width: u32, height: u32, batch: usize) -> u64 {
-    let factor = model.vae_config.scale_factor() as u64;
-    let pixels = u64::from(width) * u64::from(height);
-    let latents = pixels / (factor * factor);
-    let unet = unet_bytes(&model.unet_config, latents, batch);
-    let decoded = vae_bytes(&model.vae_config, pixels);
-    // The picture itself, as floats and blended tiles.
-    unet.max(decoded + pixels * 3 * 4 * 3)
-}
-
 /// Bytes that a pass of the UNet needs beside its weights, for `latents` positions.
 pub fn unet_bytes(config: &UNet2DConditionConfig, latents: u64, batch: usize) -> u64 {
     let width = config.block_out_channels.first().copied().unwrap_or(1) as u64;
@@ -60,24 +49,131 @@ pub fn vae_bytes(config: &AutoencoderKlConfig, pixels: u64) -> u64 {
     ATTENTION_BYTES + pixels.min(whole * whole) * width * 4 * LIVE_VAE_MAPS
 }
 
-/// Refuses a size that would not fit, and says which would.
-pub fn ensure_fits(model: &Model, width: u32, height: u32, batch: usize) -> Result<(), EngineError> {
-    let Some(available) = available_bytes() else { return Ok(()) };
-    let fits = |w: u32, h: u32| estimate_bytes(model, w, h, batch) + model.bytes_to_load() <= available;
+/// Bytes of weights that lie in memory together. The encoders are read one after the other where memory is short, and are
+/// gone before the UNet comes; the UNet stays while the VAE decodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Weights {
+    largest_encoder: u64,
+    unet: u64,
+    /// All keys and values, though a job takes those of the blocks that it uses.
+    adapter: u64,
+    vae: u64,
+    /// The UNet takes as much again as it would in f16.
+    is_wide: bool,
+}
+
+impl Weights {
+    fn of(model: &Model) -> Self {
+        let image = model.image_prompt.as_ref();
+        let encoders = model.text.iter().map(|tower| tower.weights.held_bytes());
+        let encoders = encoders.chain(image.map(|parts| parts.encoder.held_bytes()));
+        let unet = model.unet.held_bytes();
+        Self {
+            largest_encoder: encoders.max().unwrap_or(0),
+            unet,
+            adapter: image.map_or(0, |parts| parts.adapter.held_bytes()),
+            vae: model.vae.held_bytes(),
+            is_wide: unet > 3 * model.unet.parameters(),
+        }
+    }
+
+    /// The most that is needed at one time, with what the UNet and the decoder take beside their weights.
+    fn peak(self, pass: u64, decoding: u64) -> u64 {
+        let sampling = self.unet + self.adapter;
+        self.largest_encoder.max(sampling + pass).max(sampling + self.vae + decoding)
+    }
+
+    /// What takes the most whatever the size, in words.
+    fn largest(self) -> (&'static str, u64) {
+        match self.largest_encoder > self.unet {
+            true => ("its largest encoder", self.largest_encoder),
+            false => ("its UNet", self.unet),
+        }
+    }
+}
+
+/// Refuses a size that would not fit beside `held` bytes of weights that are in memory already, and says which would.
+pub fn ensure_fits(model: &Model, held: u64, width: u32, height: u32, batch: usize) -> Result<(), EngineError> {
+    let Some(free) = available_bytes() else { return Ok(()) };
+    let weights = Weights::of(model);
+    let factor = model.vae_config.scale_factor() as u64;
+    let need = |width: u32, height: u32| {
+        let pixels = u64::from(width) * u64::from(height);
+        let pass = unet_bytes(&model.unet_config, pixels / (factor * factor), batch);
+        // The picture itself, as floats and blended tiles.
+        weights.peak(pass, vae_bytes(&model.vae_config, pixels) + pixels * 3 * 4 * 3)
+    };
+    // What is loaded can be used or dropped, so it counts as free.
+    refuse(weights, free.saturating_add(held), width, height, need)
+        .map_or(Ok(()), |said| Err(EngineError::OutOfMemory(said)))
+}
+
+/// The sentence about a size that does not fit into `free` bytes.
+fn refuse(weights: Weights, free: u64, width: u32, height: u32, need: impl Fn(u32, u32) -> u64) -> Option<String> {
+    let fits = |w: u32, h: u32| need(w, h) <= free;
     if fits(width, height) {
-        return Ok(());
+        return None;
     }
     let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
-    let need = gib(estimate_bytes(model, width, height, batch) + model.bytes_to_load());
-    let smaller = (1..=8)
-        .map(|k| (width >> k) & !7)
-        .find(|w| *w >= 8 && fits(*w, ((u64::from(*w) * u64::from(height) / u64::from(width)) as u32) & !7));
+    // The same shape, by steps that models are used to.
+    let beside = |w: u32| (u64::from(w) * u64::from(height) / u64::from(width)).max(8) as u32 & !7;
+    let smaller = (1..=width.saturating_sub(1) / 64).rev().map(|n| n * 64).chain([32, 8]);
+    let smaller = smaller.map(|w| (w, beside(w))).find(|(w, h)| *w < width && fits(*w, *h));
     let advice = match smaller {
-        Some(w) => format!("about {w} pixels wide would fit"),
-        None => "this model does not fit at any size; choose a smaller one".to_owned(),
+        Some((w, h)) => format!("{w}x{h} would fit"),
+        None => {
+            let (part, bytes) = weights.largest();
+            let way =
+                if weights.is_wide { "get the model in f16, which takes half of it" } else { "choose a smaller model" };
+            format!("{part} alone takes {:.1} GiB at any size; end other programs, or {way}", gib(bytes))
+        }
     };
-    Err(EngineError::OutOfMemory(format!(
+    let need = gib(need(width, height));
+    Some(format!(
         "size {width}x{height} needs about {need:.1} GiB of memory and {:.1} GiB are free; {advice}",
-        gib(available)
-    )))
+        gib(free)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const GIB: u64 = 1 << 30;
+
+    fn said(weights: Weights, free: u64) -> Option<String> {
+        // A GiB for a megapixel.
+        let need = |w: u32, h: u32| weights.peak(u64::from(w) * u64::from(h) * 1024, 0);
+        refuse(weights, free, 1024, 512, need)
+    }
+
+    #[test]
+    fn a_refusal_says_what_would_fit() {
+        let model = Weights { largest_encoder: 3 * GIB, unet: 5 * GIB, adapter: 0, vae: GIB / 4, is_wide: false };
+        assert_eq!(said(model, 6 * GIB), None);
+        // A quarter of the pixels is half of the width.
+        let line = said(model, 5 * GIB + GIB / 4).unwrap();
+        assert!(line.contains("1024x512 needs about 5.5 GiB") && line.ends_with("704x352 would fit"), "{line}");
+        let line = said(model, 5 * GIB).unwrap();
+        assert!(
+            line.ends_with("its UNet alone takes 5.0 GiB at any size; end other programs, or choose a smaller model"),
+            "{line}"
+        );
+        assert!(said(Weights { is_wide: true, ..model }, GIB).unwrap().contains("in f16"));
+        assert!(
+            said(Weights { largest_encoder: 9 * GIB, ..model }, GIB)
+                .unwrap()
+                .contains("its largest encoder alone takes 9.0")
+        );
+    }
+
+    #[test]
+    fn only_what_lies_in_memory_together_is_added() {
+        let model = Weights { largest_encoder: 7, unet: 5, adapter: 1, vae: 2, is_wide: false };
+        assert_eq!(model.peak(0, 0), 8);
+        assert_eq!(model.peak(10, 0), 16);
+        assert_eq!(model.peak(10, 20), 28);
+        assert_eq!(Weights { largest_encoder: 99, ..model }.peak(10, 20), 99);
+    }
 }

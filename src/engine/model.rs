@@ -158,14 +158,6 @@ impl Model {
         Ok((paths.adapter.is_some() || folder.has("ip_adapter.safetensors"))
             && (paths.image_encoder.is_some() || folder.has("image_encoder/config.json")))
     }
-
-    /// Bytes of all weights as the CPU holds them.
-    pub fn bytes_to_load(&self) -> u64 {
-        let towers = self.text.iter().map(|tower| tower.weights.held_bytes()).sum::<u64>();
-        let image = self.image_prompt.as_ref().map_or(0, |parts| parts.encoder.held_bytes());
-        // The encoders are dropped before the UNet is read where they are large, so only the larger side counts.
-        (self.unet.held_bytes() + self.vae.held_bytes()).max(towers + image)
-    }
 }
 
 /// Runs a network's constructor on the header of its weights; what is missing or misshapen is an error.

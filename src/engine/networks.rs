@@ -6,9 +6,9 @@ use std::sync::Arc;
 use candle_core::DType;
 use candle_nn::VarBuilder;
 
-use super::EngineError;
 use super::device::Place;
 use super::model::{ImagePromptParts, Model, TextTower};
+use super::{EngineError, memory};
 use crate::nn::autoencoder_kl::AutoencoderKl;
 use crate::nn::clip_text::ClipTextModel;
 use crate::nn::clip_vision::ClipVisionModelWithProjection;
@@ -19,6 +19,9 @@ use crate::weights::Weights;
 /// Encoders of more weights than this are dropped after encoding: SDXL's towers would take 10 GB beside the UNet, a small
 /// model's are worth keeping for the next prompt.
 const LARGE_ENCODER: u64 = 100_000_000;
+
+/// What an encoder needs beside its weights.
+const SPARE: u64 = 512 << 20;
 
 #[derive(Default)]
 pub struct Networks {
@@ -58,6 +61,9 @@ impl Networks {
         is_second: bool,
         place: &Place,
     ) -> Result<&ClipTextModel, EngineError> {
+        if self.text.get(usize::from(is_second)).is_some_and(Option::is_none) {
+            self.make_room(&towers[usize::from(is_second)].weights, place);
+        }
         let [first, second] = &mut self.text;
         let (slot, tower) = if is_second { (second, &towers[1]) } else { (first, &towers[0]) };
         filled(slot, || load(&tower.weights, place.dtype, place, |vb| ClipTextModel::new(&tower.config, is_second, vb)))
@@ -68,6 +74,9 @@ impl Networks {
         parts: &ImagePromptParts,
         place: &Place,
     ) -> Result<&ClipVisionModelWithProjection, EngineError> {
+        if self.vision.is_none() {
+            self.make_room(&parts.encoder, place);
+        }
         filled(&mut self.vision, || {
             load(&parts.encoder, place.dtype, place, |vb| ClipVisionModelWithProjection::new(&parts.encoder_config, vb))
         })
@@ -123,6 +132,25 @@ impl Networks {
             Ok((dtype, load(&model.vae, dtype, place, |vb| AutoencoderKl::new(&model.vae_config, vb))?))
         })?;
         Ok(&entry.1)
+    }
+
+    /// Before a large encoder is read: where memory is short, everything else goes, and is read again when it is needed.
+    fn make_room(&mut self, encoder: &Weights, place: &Place) {
+        let is_large = encoder.parameters() > LARGE_ENCODER && place.device.is_cpu();
+        let needed = encoder.held_bytes().saturating_add(SPARE);
+        if is_large && memory::available_bytes().is_some_and(|free| free < needed) {
+            *self = Self::default();
+        }
+    }
+
+    /// Bytes of the weights in memory.
+    pub fn held_bytes(&self, model: &Model) -> u64 {
+        let text = self.text.iter().zip(&model.text).filter(|(slot, _)| slot.is_some());
+        let text: u64 = text.map(|(_, tower)| tower.weights.held_bytes()).sum();
+        let vision = model.image_prompt.as_ref().filter(|_| self.vision.is_some());
+        let unet = if self.unet.is_some() { model.unet.held_bytes() } else { 0 };
+        let vae = if self.vae.is_some() { model.vae.held_bytes() } else { 0 };
+        text + vision.map_or(0, |parts| parts.encoder.held_bytes()) + unet + vae
     }
 
     /// Frees encoders that are large; called when everything has been encoded.

@@ -111,7 +111,8 @@ impl Session {
             Some(init) => img2img_start(settings.steps, init.denoise)?,
             None => 0,
         };
-        memory::ensure_fits(&self.model, settings.width, settings.height, if guided { 2 } else { 1 })?;
+        let held = self.networks.held_bytes(&self.model);
+        memory::ensure_fits(&self.model, held, settings.width, settings.height, if guided { 2 } else { 1 })?;
         let timings = Timings { loading_secs: began.elapsed().as_secs_f64(), ..Timings::default() };
         let mut journal = Journal { timings, notices: self.model.notices.clone() };
 
