@@ -443,7 +443,7 @@ fn other_adapters_are_named() {
         assert!(said.contains(word) && said.contains("not supported"), "{said}");
     }
     let said = AdapterInfo::read(&header_only(&[("x.lora_down.weight", &[4, 4])])).unwrap_err().to_string();
-    assert!(said.contains("is a LoRA (kohya names), not an IP-Adapter"), "{said}");
+    assert!(said.contains("is a LoRA (kohya names, rank 4), not an IP-Adapter"), "{said}");
     let projection: &[(&str, &[usize])] = &[("proj.weight", &[8192, 1280]), ("norm.weight", &[2048])];
     let said = AdapterInfo::read(&adapter(projection, 0, 2048)).unwrap_err().to_string();
     assert!(said.contains("0 key layers"), "{said}");
@@ -485,6 +485,7 @@ fn kinds_are_told_from_headers() {
         ("model.diffusion_model.input_blocks.0.0.weight", &[320, 4, 3, 3]),
         ("model.diffusion_model.label_emb.0.0.weight", &[1280, 2816]),
         ("model.diffusion_model.input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight", &[640, 2048]),
+        ("conditioner.embedders.0.transformer.text_model.final_layer_norm.weight", &[768]),
     ]);
     assert_eq!(checkpoint, "a single-file checkpoint (SDXL, cross-attention 2048 wide)");
     assert!(kind(&[("unet.down.lora_A.weight", &[4, 4])]).contains("PEFT"));
@@ -503,6 +504,7 @@ fn model_folders_say_what_they_lack() {
     let checkpoint = safetensors(&[
         ("model.diffusion_model.input_blocks.0.0.weight", Dtype::F16, &[1, 4, 3, 3]),
         ("model.diffusion_model.input_blocks.1.1.attn2.to_k.weight", Dtype::F16, &[1, 4]),
+        ("first_stage_model.decoder.conv_in.bias", Dtype::F16, &[1]),
     ]);
     let path = write(root, "sd.safetensors", &checkpoint);
     assert!(matches!(ModelFolder::open(&path), Err(WeightsError::SingleFile { .. })));

@@ -31,7 +31,8 @@ Examples:
 
 --crop, --mode, --strength, --layout-strength, --blocks, --subtract and
 --subtract-strength after a --reference belong to that reference; before the
-first --reference they are for all. --style NAME counts as a reference.";
+first --reference they are for all. --style NAME counts as a reference.
+In the same way --lora-strength and --lora-blocks belong to a --lora.";
 
 const BOARD_EXAMPLES: &str = "\
 Examples:
@@ -166,7 +167,23 @@ fn painting(name: &'static str, with_axes: bool) -> Command {
         .arg(text("seed", "N", "0 to 18446744073709551615 [default: random, and printed]"))
         .arg(text("width", "N", "8 to 8192 pixels, a multiple of 8 [default: the model's]"))
         .arg(text("height", "N", "8 to 8192 pixels, a multiple of 8 [default: the model's]"));
-    with_model(command)
+    with_loras(with_model(command))
+}
+
+/// The flags of LoRAs.
+fn with_loras(command: Command) -> Command {
+    command
+        .next_help_heading("LoRAs")
+        .arg(
+            path("lora", "PATH", "A LoRA that is merged into the model; give the flag again for more")
+                .action(ArgAction::Append),
+        )
+        .arg(scoped("lora-strength", "F", "Strength of a LoRA, -1 to 5 [default: 1]"))
+        .arg(scoped(
+            "lora-blocks",
+            "NAME,…",
+            "Keep a LoRA to these blocks, such as up_blocks.0.attentions.1; content and style are the halves of a B-LoRA",
+        ))
 }
 
 /// The flags that name a model and where it computes.

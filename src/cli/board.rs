@@ -17,7 +17,7 @@ use super::report::peak_rss_mib;
 use super::targets;
 use crate::board::{Axis, Board, Cell, Page, PageCell, PictureName, Preset, drawing_order, settings_in_words};
 use crate::engine::{
-    BoardRun, CellState, ClipMeasure, Engine, EngineError, Finished, JobSpec, Match, ModelInfo, describe,
+    BoardRun, CellState, ClipMeasure, Engine, EngineError, Finished, JobSpec, Match, ModelInfo, ModelPaths, describe,
 };
 use crate::library::{LibraryError, write_atomically};
 use crate::pixels::{ContactSheet, Picture, PngText, SheetWords, encode_png, finished_png};
@@ -114,12 +114,14 @@ struct Shelf {
     pictures: Vec<Arc<Picture>>,
     /// Those that the axes brought, with their files.
     files: Vec<(PathBuf, Arc<Picture>)>,
+    /// The files of the recipe's LoRAs, which no axis changes.
+    loras: Vec<PathBuf>,
 }
 
 impl Shelf {
     fn new(prepared: &Prepared) -> Self {
         let pictures = prepared.pictures.references.iter().chain(&prepared.pictures.init).cloned().collect();
-        Self { pictures, files: Vec::new() }
+        Self { pictures, files: Vec::new(), loras: prepared.order.loras.clone() }
     }
 
     /// Opens a picture that an axis names.
@@ -151,7 +153,7 @@ impl Shelf {
             recipe: Arc::new(cell.recipe.clone()),
             references,
             init: cell.recipe.init.as_ref().map(|init| self.find(&init.hash)).transpose()?,
-            model: flags.model.clone(),
+            model: ModelPaths { loras: self.loras.clone(), ..flags.model.clone() },
             compute: flags.compute,
         })
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::CliError;
 use super::flags::{Flags, Scope};
-use crate::recipe::{Init, ModelFiles, Recipe, Reference, Subtraction};
+use crate::recipe::{Init, Lora, ModelFiles, Recipe, Reference, Subtraction};
 
 /// What `render` is asked to make.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +17,8 @@ pub struct Order {
     pub references: Vec<Source>,
     /// Where the picture of `recipe.init` is.
     pub init: Option<Source>,
+    /// Where the files of `recipe.loras` are, in the same order.
+    pub loras: Vec<PathBuf>,
     /// What the artist should know, a sentence each.
     pub notices: Vec<String>,
 }
@@ -41,6 +43,7 @@ pub fn compose(flags: &Flags, base: Option<Recipe>, hashes: &[String]) -> Result
 
     let sources = place_references(flags, &mut recipe.references, hashes, &mut notices);
     override_references(flags, &mut recipe.references, &sources, &mut notices);
+    let loras = place_loras(flags, &mut recipe.loras)?;
     let init = override_init(flags, &mut recipe, &mut notices);
     override_settings(flags, &mut recipe);
     recipe.validate().map_err(|error| match &flags.base {
@@ -56,7 +59,7 @@ pub fn compose(flags: &Flags, base: Option<Recipe>, hashes: &[String]) -> Result
             None => Source::Library,
         })
         .collect();
-    Ok(Order { recipe, references, init, notices })
+    Ok(Order { recipe, references, init, loras, notices })
 }
 
 /// Gives every picture of `--reference` its place among the recipe's references: the one with the same hash, else the
@@ -113,6 +116,42 @@ fn place_references(
         }
     }
     supplier
+}
+
+/// Gives every `--lora` its place among the recipe's LoRAs: the one of the same name, else the first that has no file, else
+/// a new one at the end. Returns the file of each.
+fn place_loras(flags: &Flags, loras: &mut Vec<Lora>) -> Result<Vec<PathBuf>, CliError> {
+    let mut files: Vec<Option<PathBuf>> = vec![None; loras.len()];
+    let mut left = Vec::new();
+    for (path, scope) in &flags.loras.each {
+        let name = file_name(path);
+        let mut places = loras.iter_mut().zip(&mut files);
+        match places.find(|(lora, file)| file.is_none() && lora.name == name) {
+            Some((lora, file)) => {
+                scope.apply(&flags.loras.all, lora);
+                *file = Some(path.clone());
+            }
+            None => left.push((path, scope)),
+        }
+    }
+    for (path, scope) in left {
+        let place = files.iter().position(Option::is_none).unwrap_or(files.len());
+        if place == files.len() {
+            files.push(None);
+            loras.push(Lora { name: file_name(path), ..Lora::default() });
+        }
+        if let (Some(lora), Some(file)) = (loras.get_mut(place), files.get_mut(place)) {
+            scope.apply(&flags.loras.all, lora);
+            *file = Some(path.clone());
+        }
+    }
+    let given = |(file, lora): (Option<PathBuf>, &Lora)| {
+        let missing = || {
+            CliError::usage(format!("the recipe's LoRA '{}' was not given; name its file with --lora PATH", lora.name))
+        };
+        file.ok_or_else(missing)
+    };
+    files.into_iter().zip(loras.iter()).map(given).collect()
 }
 
 fn override_references(

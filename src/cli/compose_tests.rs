@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use super::args;
 use super::compose::{Order, Source, compose, other_content};
@@ -49,7 +50,10 @@ fn two_references() -> Recipe {
 #[test]
 fn nothing_but_out_is_the_default_recipe() {
     let order = fresh("");
-    assert_eq!(order, Order { recipe: Recipe::default(), references: vec![], init: None, notices: vec![] });
+    assert_eq!(
+        order,
+        Order { recipe: Recipe::default(), references: vec![], init: None, loras: vec![], notices: vec![] }
+    );
 }
 
 #[test]
@@ -213,6 +217,28 @@ fn other_weights_than_the_recorded_ones_are_told() {
     let changed = ModelFiles { model: "sdxl@9999".to_owned(), ..files.clone() };
     assert!(other_content(&files, &changed).unwrap().contains("'sdxl'"));
     assert_eq!(other_content(&ModelFiles::default(), &changed), None);
+}
+
+#[test]
+fn loras_find_their_place_and_their_flags() {
+    let order =
+        fresh("--lora-strength 0.5 --lora a/x.safetensors --lora y.safetensors --lora-strength 2 --lora-blocks style");
+    let found: Vec<_> = order.recipe.loras.iter().map(|l| (l.name.as_str(), l.strength, l.blocks.join(","))).collect();
+    assert_eq!(found, [("x.safetensors", 0.5, String::new()), ("y.safetensors", 2.0, "style".to_owned())]);
+    assert_eq!(order.loras, ["a/x.safetensors", "y.safetensors"].map(PathBuf::from));
+
+    // A recipe's own keep their settings, by name and then by place; one without a file is named.
+    let base = order.recipe;
+    let order = recalled("--lora y.safetensors --lora b/other.safetensors --lora new.safetensors", base.clone(), &[]);
+    assert_eq!(order.loras, ["b/other.safetensors", "y.safetensors", "new.safetensors"].map(PathBuf::from));
+    assert_eq!(order.recipe.loras.iter().map(|l| l.strength).collect::<Vec<_>>(), [0.5, 2.0, 1.0]);
+    let said = compose(&flags("--lora x.safetensors"), Some(base.clone()), &[]).unwrap_err().to_string();
+    assert!(said.contains("'y.safetensors' was not given"), "{said}");
+
+    // Recipes without LoRAs read and write as before them.
+    let json = serde_json::to_string(&Recipe::default()).unwrap();
+    assert!(!json.contains("lora") && !json.contains("vae"), "{json}");
+    assert_eq!(serde_json::from_str::<Recipe>(&serde_json::to_string(&base).unwrap()).unwrap(), base);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use clap::parser::ValueSource;
 
 use super::args::SCOPED;
 use super::error::{CliError, shown};
+use super::lora_flags::LoraFlags;
 use crate::engine::{Compute, DTypeChoice, DeviceChoice, ModelPaths, ensure_built_in};
 use crate::models::Part;
 use crate::recipe::{Crop, RecipeError, Reference, Role, SchedulerName};
@@ -35,6 +36,8 @@ pub struct Flags {
     pub seed: Option<u64>,
     pub width: Option<u32>,
     pub height: Option<u32>,
+    pub loras: LoraFlags,
+    /// Without the LoRAs, whose order is the recipe's.
     pub model: ModelPaths,
     pub compute: Compute,
     pub options: RenderOptions,
@@ -154,6 +157,7 @@ impl Flags {
             seed: text("seed").map(seed).transpose()?,
             width: size("width")?,
             height: size("height")?,
+            loras: LoraFlags::read(matches)?,
             model: model_paths(matches)?,
             compute: compute(matches)?,
             options: RenderOptions {
@@ -165,11 +169,12 @@ impl Flags {
     }
 }
 
-/// `--model`, `--adapter` and `--image-encoder`.
+/// `--model`, `--vae`, `--adapter` and `--image-encoder`.
 pub fn model_paths(matches: &ArgMatches) -> Result<ModelPaths, CliError> {
     Ok(ModelPaths {
         model: model(matches, "model", Part::Model)?,
         vae: model(matches, "vae", Part::Vae)?,
+        loras: Vec::new(),
         adapter: model(matches, "adapter", Part::Adapter)?,
         image_encoder: model(matches, "image-encoder", Part::ImageEncoder)?,
     })
@@ -252,20 +257,20 @@ impl Scope {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Range {
+pub(super) struct Range {
     low: f64,
     high: f64,
     words: &'static str,
 }
 
-const STRENGTH: Range = Range { low: -1.0, high: 5.0, words: "a number from -1 to 5" };
+pub(super) const STRENGTH: Range = Range { low: -1.0, high: 5.0, words: "a number from -1 to 5" };
 
 pub fn must_be(name: &str, value: &str, words: &str) -> CliError {
     CliError::usage(format!("--{name} is '{}', but must be {words}", shown(value)))
 }
 
 /// A finite number within its range. Minus zero is zero, so that a recipe has one way to say it.
-fn float(name: &str, value: &str, range: Range) -> Result<f64, CliError> {
+pub(super) fn float(name: &str, value: &str, range: Range) -> Result<f64, CliError> {
     match value.trim().parse::<f64>() {
         Ok(number) if number >= range.low && number <= range.high => Ok(number + 0.0),
         _ => Err(must_be(name, value, range.words)),
@@ -351,7 +356,7 @@ fn model(matches: &ArgMatches, name: &str, part: Part) -> Result<Option<PathBuf>
     path(matches, name)?.map(|value| super::models::resolve(name, value, part)).transpose()
 }
 
-fn non_empty(name: &str, value: &OsString) -> Result<PathBuf, CliError> {
+pub(super) fn non_empty(name: &str, value: &OsString) -> Result<PathBuf, CliError> {
     if value.is_empty() {
         return Err(CliError::usage(format!("--{name} is empty; give it a path")));
     }

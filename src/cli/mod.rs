@@ -17,6 +17,7 @@ mod import;
 mod inspect;
 mod latents;
 mod library;
+mod lora_flags;
 mod models;
 mod models_command;
 mod recall;

@@ -10,7 +10,7 @@ use super::error::CliError;
 use super::flags::Flags;
 use super::report::Report;
 use super::{latents, library, recall, targets};
-use crate::engine::{Engine, EngineError, Finished, JobEvent, JobSpec, Step, random_seed};
+use crate::engine::{Engine, EngineError, Finished, JobEvent, JobSpec, ModelPaths, Step, random_seed};
 use crate::library::{LibraryError, write_atomically};
 use crate::pixels::{Picture, finished_png};
 use crate::recipe::ModelFiles;
@@ -29,7 +29,7 @@ pub fn render(flags: &Flags, start: impl FnOnce() -> Result<Box<dyn Engine>, Eng
         recipe: Arc::new(order.recipe),
         references: pictures.references,
         init: pictures.init,
-        model: flags.model.clone(),
+        model: ModelPaths { loras: order.loras, ..flags.model.clone() },
         compute: flags.compute,
     };
     let finished = run(start()?.as_ref(), spec, &mut console)?;

@@ -74,6 +74,8 @@ fn inputs(flags: &Flags) -> Vec<(&'static str, &PathBuf)> {
         flags.references.iter().map(|(path, _)| ("reference", path)).collect();
     inputs.extend(flags.init.iter().map(|path| ("init", path)));
     inputs.extend(flags.model.model.iter().map(|path| ("model", path)));
+    inputs.extend(flags.model.vae.iter().map(|path| ("vae", path)));
+    inputs.extend(flags.loras.each.iter().map(|(path, _)| ("lora", path)));
     inputs.extend(flags.model.adapter.iter().map(|path| ("adapter", path)));
     if let Some(Base::Recipe(path)) = &flags.base {
         inputs.push(("recipe", path));

@@ -26,7 +26,7 @@ pub struct ModelInfo {
 /// A model that is missing, damaged, or whose parts do not fit together.
 pub fn describe(paths: &ModelPaths) -> Result<ModelInfo, EngineError> {
     // The built-in model always brings its adapter; another model may be opened before one was chosen.
-    let model = Model::open(paths, paths.model.is_none())?;
+    let model = Model::without_loras(paths, paths.model.is_none())?;
     let name = match paths.model.as_ref().and_then(|path| path.file_name()) {
         Some(name) => name.to_string_lossy().into_owned(),
         None => "Built-in model".to_owned(),
@@ -42,7 +42,7 @@ pub fn describe(paths: &ModelPaths) -> Result<ModelInfo, EngineError> {
 /// # Errors
 /// As [`describe`], and a model that takes no references because it has no adapter or image encoder.
 pub fn can_subtract(paths: &ModelPaths) -> Result<bool, EngineError> {
-    let model = Model::open(paths, true)?;
+    let model = Model::without_loras(paths, true)?;
     Ok(model.image_prompt.as_ref().is_some_and(|parts| ensure_subtractable(parts, &model).is_ok()))
 }
 

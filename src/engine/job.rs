@@ -29,6 +29,8 @@ pub struct ModelPaths {
     pub model: Option<PathBuf>,
     /// Another VAE than the model's: its folder, or a file under diffusers' or LDM's names.
     pub vae: Option<PathBuf>,
+    /// The LoRAs of the recipe, in its order.
+    pub loras: Vec<PathBuf>,
     /// IP-Adapter weights.
     pub adapter: Option<PathBuf>,
     /// CLIP vision folder: config.json and model.safetensors.

@@ -65,7 +65,7 @@ impl ClipMeasure {
         if !Model::brings_image_prompt(paths)? {
             return Ok(None);
         }
-        let model = Model::open(paths, true)?;
+        let model = Model::without_loras(paths, true)?;
         let image = model.image_prompt.as_ref().map(|parts| parts.encoder_config.projection_dim);
         if image != Some(model.text[1].config.projection_dim) {
             return Ok(None);

@@ -18,6 +18,7 @@ mod fake_engine;
 mod handle;
 mod job;
 mod judge;
+mod loras;
 mod measure;
 mod memory;
 mod model;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use candle_nn::VarBuilder;
 use serde::Deserialize;
 
+use super::loras::Loras;
 use super::{EngineError, LatentRgb, ModelPaths, builtin};
 use crate::nn::autoencoder_kl::{AutoencoderKl, AutoencoderKlConfig};
 use crate::nn::clip_text::{ClipTextConfig, ClipTextModel};
@@ -17,8 +18,8 @@ use crate::nn::unet_2d_blocks::BlockInfo;
 use crate::nn::unet_2d_condition::UNet2DConditionModel;
 use crate::nn::unet_config::{PerLevel, SampleSize, UNet2DConditionConfig};
 use crate::pixels::ClipImageProcessor;
-use crate::recipe::{ModelBlocks, ModelDefaults, ModelFiles, SchedulerName};
-use crate::weights::{AdapterInfo, AdapterKind, ModelFolder, Weights, WeightsError, check, open_vae, pair};
+use crate::recipe::{Lora, ModelBlocks, ModelDefaults, ModelFiles, SchedulerName};
+use crate::weights::{AdapterInfo, AdapterKind, LoraPart, ModelFolder, Weights, WeightsError, check, open_vae, pair};
 
 /// One text tower with its tokenizer.
 pub struct TextTower {
@@ -53,6 +54,8 @@ pub struct Model {
     pub latent_rgb: Option<Arc<LatentRgb>>,
     pub image_prompt: Option<ImagePromptParts>,
     pub files: ModelFiles,
+    /// Those that are merged in.
+    pub loras: Vec<Lora>,
     pub notices: Vec<String>,
 }
 
@@ -86,7 +89,7 @@ const SDXL_SCALING_FACTOR: f64 = 0.13025;
 
 impl Model {
     /// Opens every part by its header and checks that all of it fits together.
-    pub fn open(paths: &ModelPaths, needs_image_prompt: bool) -> Result<Self, EngineError> {
+    pub fn open(paths: &ModelPaths, loras: &[Lora], needs_image_prompt: bool) -> Result<Self, EngineError> {
         let folder = match &paths.model {
             Some(path) => ModelFolder::open(path)?,
             None => builtin::folder(),
@@ -104,7 +107,7 @@ impl Model {
 
         let unet_config: UNet2DConditionConfig = folder.json("unet/config.json")?;
         unet_config.refuse_unsupported().map_err(|e| EngineError::Input(format!("{}: {e}", folder.name())))?;
-        let unet = folder.weights("unet")?;
+        let mut unet = folder.weights("unet")?;
         let mut block_infos = Vec::new();
         checked(&unet, &mut notices, |vb| {
             block_infos = UNet2DConditionModel::new(&unet_config, vb)?.blocks().to_vec();
@@ -113,8 +116,17 @@ impl Model {
 
         let (vae_config, vae) = vae_part(&folder, paths)?;
         checked(&vae, &mut notices, |vb| AutoencoderKl::new(&vae_config, vb).map(drop))?;
-        let text = [text_tower(&folder, false, &mut notices)?, text_tower(&folder, true, &mut notices)?];
+        let mut text = [text_tower(&folder, false, &mut notices)?, text_tower(&folder, true, &mut notices)?];
         check_widths(&folder, &unet_config, &vae_config, &text)?;
+
+        let loras = Loras::open(paths, loras, &mut notices)?;
+        let [first, second] = &mut text;
+        let components = vec![
+            (LoraPart::Unet, &mut unet),
+            (LoraPart::TextEncoder, &mut first.weights),
+            (LoraPart::TextEncoder2, &mut second.weights),
+        ];
+        loras.merge(components, &mut notices)?;
 
         let scheduler_text = folder.text("scheduler/scheduler_config.json")?.unwrap_or_else(|| "{}".to_owned());
         let scheduler_config = SchedulerConfig::from_json(&scheduler_text)?;
@@ -145,6 +157,7 @@ impl Model {
             latent_rgb,
             image_prompt,
             files,
+            loras: loras.recipe(),
             notices,
         })
     }
@@ -157,6 +170,11 @@ impl Model {
         };
         Ok((paths.adapter.is_some() || folder.has("ip_adapter.safetensors"))
             && (paths.image_encoder.is_some() || folder.has("image_encoder/config.json")))
+    }
+
+    /// For what does not depend on LoRAs.
+    pub fn without_loras(paths: &ModelPaths, needs_image_prompt: bool) -> Result<Self, EngineError> {
+        Self::open(&ModelPaths { loras: Vec::new(), ..paths.clone() }, &[], needs_image_prompt)
     }
 }
 

@@ -20,7 +20,7 @@ use crate::nn::ip_adapter::ImageFeatures;
 use crate::nn::schedulers::{self, Scheduler, img2img_start};
 use crate::nn::torch_rng::TorchGenerator;
 use crate::pixels::init_size;
-use crate::recipe::{Crop, Injection, Recipe, RecipeError, Role};
+use crate::recipe::{Crop, Injection, Lora, Recipe, RecipeError, Role};
 
 /// Prompts and pictures whose encodings are kept: enough for a board of prompts by references.
 const KEPT_ENCODINGS: usize = 32;
@@ -60,12 +60,12 @@ pub struct JobContext<'a> {
 
 impl Session {
     /// Opens a model by its headers; no weights are read yet.
-    fn open(paths: &ModelPaths, compute: Compute, needs_image_prompt: bool) -> Result<Self, EngineError> {
-        let place = device::open(compute)?;
+    fn open(spec: &JobSpec, needs_image_prompt: bool) -> Result<Self, EngineError> {
+        let place = device::open(spec.compute)?;
         Ok(Self {
-            paths: paths.clone(),
-            compute,
-            model: Model::open(paths, needs_image_prompt)?,
+            paths: spec.model.clone(),
+            compute: spec.compute,
+            model: Model::open(&spec.model, &spec.recipe.loras, needs_image_prompt)?,
             place,
             networks: Networks::default(),
             prompts: Recent::new(KEPT_ENCODINGS),
@@ -77,7 +77,11 @@ impl Session {
     }
 
     fn serves(&self, spec: &JobSpec, needs_image_prompt: bool) -> bool {
+        // Names and hashes of LoRAs follow from their paths.
+        let same = |(ours, theirs): (&Lora, &Lora)| (ours.strength, &ours.blocks) == (theirs.strength, &theirs.blocks);
         self.paths == spec.model
+            && self.model.loras.len() == spec.recipe.loras.len()
+            && self.model.loras.iter().zip(&spec.recipe.loras).all(same)
             && self.compute == spec.compute
             && (self.model.image_prompt.is_some() || !needs_image_prompt)
     }
@@ -94,7 +98,7 @@ pub fn run(session: &mut Option<Session>, spec: &JobSpec, context: &mut JobConte
             // The old model is dropped first, so that two are never held at once.
             *slot = None;
             (context.say)(JobEvent::Loading("model"));
-            slot.insert(Session::open(&spec.model, spec.compute, needs_image_prompt)?)
+            slot.insert(Session::open(spec, needs_image_prompt)?)
         }
     };
     session.run(spec, context, began)
@@ -221,6 +225,7 @@ impl Session {
         }
         let mut recipe = spec.recipe.resolved(&defaults, random_seed());
         recipe.model = self.model.files.clone();
+        recipe.loras.clone_from(&self.model.loras);
         for (reference, picture) in recipe.references.iter_mut().zip(&spec.references) {
             reference.hash.clone_from(&picture.hash);
             reference.name.clone_from(&picture.name);

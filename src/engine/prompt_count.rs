@@ -70,7 +70,7 @@ mod tests {
     fn a_long_prompt_needs_as_many_pieces_as_the_engine_makes_of_it() {
         let paths = ModelPaths::default();
         let counter = describe(&paths).unwrap().prompt_counter;
-        let model = Model::open(&paths, false).unwrap();
+        let model = Model::without_loras(&paths, false).unwrap();
         assert_eq!(counter.count("").unwrap(), PromptCount { tokens: 0, chunks: 1, room: 75 });
         let mut most = 0;
         for words in [1, 30, 75, 76, 149, 151, 400] {

@@ -7,6 +7,7 @@ mod blocks;
 mod error;
 mod infotext;
 mod infotext_read;
+mod lora;
 mod reference;
 mod settings;
 
@@ -14,5 +15,6 @@ pub use blocks::{Injection, ModelBlocks};
 pub use error::RecipeError;
 pub use infotext::a1111_parameters;
 pub use infotext_read::{ForeignSettings, read_a1111_parameters};
+pub use lora::Lora;
 pub use reference::{Crop, Reference, Role, Subtraction};
 pub use settings::{Init, ModelDefaults, ModelFiles, Recipe, SchedulerName, VERSION};

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{RecipeError, Reference, Role};
+use super::{Lora, RecipeError, Reference, Role};
 
 /// The version written into every recipe; a reader refuses newer ones.
 pub const VERSION: u32 = 1;
@@ -26,6 +26,9 @@ pub struct Recipe {
     pub seed: Option<u64>,
     pub width: Option<u32>,
     pub height: Option<u32>,
+    /// Merged into the model in this order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub loras: Vec<Lora>,
     pub model: ModelFiles,
 }
 
@@ -45,6 +48,7 @@ impl Default for Recipe {
             seed: None,
             width: None,
             height: None,
+            loras: Vec::new(),
             model: ModelFiles::default(),
         }
     }
@@ -187,6 +191,9 @@ impl Recipe {
         }
         if let Some(init) = &self.init {
             check("denoise", init.denoise, 0.0, 1.0, "from 0 to 1")?;
+        }
+        for lora in &self.loras {
+            strength("lora-strength", lora.strength)?;
         }
         for reference in &self.references {
             reference.validate()?;

@@ -24,6 +24,8 @@ pub enum AdapterKind {
     FaceId,
     /// As FaceID, with a resampler on patch states.
     FaceIdPlus,
+    /// A resampler on a face recogniser's embedding.
+    InstantId,
 }
 
 impl fmt::Display for AdapterKind {
@@ -34,9 +36,13 @@ impl fmt::Display for AdapterKind {
             Self::Full => "full face",
             Self::FaceId => "FaceID",
             Self::FaceIdPlus => "FaceID Plus",
+            Self::InstantId => "InstantID",
         })
     }
 }
+
+/// InsightFace's embeddings have this many numbers, and no CLIP encoder's states do.
+const FACE_EMBEDDING: usize = 512;
 
 /// An adapter, as its header tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -105,6 +111,8 @@ impl AdapterInfo {
             (AdapterKind::FaceIdPlus, size("perceiver_resampler.proj_in.weight", 1), 0)
         } else if has("norm.weight") {
             (AdapterKind::FaceId, size("proj.0.weight", 1), 0)
+        } else if has("latents") && size("proj_in.weight", 1) == FACE_EMBEDDING {
+            (AdapterKind::InstantId, FACE_EMBEDDING, size("latents", 1))
         } else if has("latents") {
             (AdapterKind::Plus, size("proj_in.weight", 1), size("latents", 1))
         } else {
@@ -116,7 +124,8 @@ impl AdapterInfo {
     /// The image encoder that this adapter needs; none for a face recogniser's embedding.
     pub fn encoder_need(&self) -> Option<EncoderNeed> {
         let patches = self.kind.reads_patches();
-        (self.kind != AdapterKind::FaceId).then_some(EncoderNeed { width: self.embedding_width, patches })
+        (!matches!(self.kind, AdapterKind::FaceId | AdapterKind::InstantId))
+            .then_some(EncoderNeed { width: self.embedding_width, patches })
     }
 }
 

@@ -64,8 +64,23 @@ pub(super) fn candle_dtype(dtype: Dtype) -> Option<DType> {
 }
 
 impl Weights {
-    /// Reads one tensor as the file has it, on the CPU.
+    /// Reads one tensor, on the CPU: as the file has it, or in f32 where a LoRA is merged into it.
     pub fn read(&self, name: &str) -> Result<Tensor, WeightsError> {
+        let base = self.read_base(name)?;
+        let Some(deltas) = self.resolve(name).and_then(|stored| self.deltas.get(stored)) else { return Ok(base) };
+        let failed = |e: candle_core::Error| WeightsError::BadHeader {
+            file: self.name().to_owned(),
+            why: shown(&e.to_string()),
+        };
+        let mut merged = base.to_dtype(DType::F32).map_err(failed)?;
+        for delta in deltas {
+            merged = (merged + delta.read(base.dims())?).map_err(failed)?;
+        }
+        Ok(merged)
+    }
+
+    /// Reads one tensor as the file has it.
+    fn read_base(&self, name: &str) -> Result<Tensor, WeightsError> {
         let Some((stored, piece, entry)) = self.find(name) else {
             return Err(WeightsError::MissingTensor { file: self.name().to_owned(), tensor: shown(name) });
         };

@@ -57,6 +57,12 @@ pub enum WeightsError {
     EncoderDoesNotFit { file: String, why: String, advice: String },
     #[error("the adapter {file} is {what}, which is not supported; use a base or a Plus IP-Adapter")]
     UnsupportedAdapter { file: String, what: String },
+    #[error("the LoRA {file} is {what}, which cannot be merged; get it as a plain LoRA")]
+    UnsupportedLora { file: String, what: String },
+    #[error("the LoRA {file} is made for another model: {why}; choose a LoRA made for the loaded model")]
+    LoraForOtherModel { file: String, why: String },
+    #[error("the LoRA {file} is damaged or of an unknown kind: {why}; download it again")]
+    BrokenLora { file: String, why: String },
     #[error("the adapter {file} is incomplete: {why}; download it again")]
     BrokenAdapter { file: String, why: String },
 }

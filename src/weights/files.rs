@@ -14,6 +14,7 @@ use safetensors::Dtype;
 use super::backend;
 use super::error::{shown, shown_path};
 use super::header::{Entry, Header};
+use super::lora::Delta;
 use super::source::Source;
 use super::{Impostor, WeightsError};
 
@@ -88,6 +89,8 @@ pub struct Weights {
     metadata: BTreeMap<String, String>,
     /// Names whose data lies with rows and columns swapped.
     pub(super) transposed: BTreeSet<String>,
+    /// What LoRAs add to a tensor, by its name in the file.
+    pub(super) deltas: BTreeMap<String, Vec<Delta>>,
     /// The first thing that went wrong while a tensor was read; candle passes on the text only.
     pub(super) failure: OnceLock<WeightsError>,
 }
@@ -181,6 +184,7 @@ impl Weights {
             tensors: BTreeMap::new(),
             metadata: BTreeMap::new(),
             transposed: BTreeSet::new(),
+            deltas: BTreeMap::new(),
             failure: OnceLock::new(),
         }
     }
@@ -202,6 +206,23 @@ impl Weights {
             out.tensors.insert(name, (*piece, cut_entry));
         }
         Ok(out)
+    }
+
+    /// The same weights with LoRAs merged in, which happens when a tensor is read. Several may change one tensor.
+    pub fn with_deltas(&self, deltas: impl IntoIterator<Item = (String, Delta)>) -> Self {
+        let mut out = Self {
+            name: self.name.clone(),
+            pieces: self.pieces.clone(),
+            tensors: self.tensors.clone(),
+            metadata: self.metadata.clone(),
+            transposed: self.transposed.clone(),
+            deltas: self.deltas.clone(),
+            failure: OnceLock::new(),
+        };
+        for (tensor, delta) in deltas {
+            out.deltas.entry(tensor).or_default().push(delta);
+        }
+        out
     }
 
     fn gather(name: String, sources: Vec<(String, Source)>) -> Result<Self, WeightsError> {

@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::FewStep;
 use super::Weights;
 use super::adapter::{AdapterInfo, AdapterKind};
 
@@ -92,25 +93,30 @@ impl fmt::Display for EncoderNeed {
     }
 }
 
-/// How a LoRA file names its parts.
+/// How a LoRA file names its parts, or what else it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LoraDialect {
+    /// kohya's one-word names after diffusers' modules.
     Kohya,
+    /// kohya's one-word names after LDM's modules.
+    KohyaLdm,
     Peft,
     Diffusers,
     Dora,
-    Lycoris,
+    /// A LyCORIS algorithm other than plain LoRA, by its name.
+    Lycoris(&'static str),
 }
 
 impl fmt::Display for LoraDialect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Kohya => "kohya names",
+            Self::KohyaLdm => "kohya names after LDM",
             Self::Peft => "PEFT names",
             Self::Diffusers => "old diffusers names",
             Self::Dora => "DoRA",
-            Self::Lycoris => "LyCORIS",
+            Self::Lycoris(algorithm) => return write!(f, "LyCORIS {algorithm}"),
         })
     }
 }
@@ -143,15 +149,33 @@ pub enum Kind {
         family: Family,
         needs: Option<EncoderNeed>,
     },
+    /// A small decoder for previews (TAESD).
+    TinyVae {
+        latent_channels: usize,
+    },
+    /// A CLIP tower under OpenCLIP's names, which nothing here reads on its own.
+    OpenClip,
     /// A whole model in one file, in the original (LDM) names.
     Checkpoint {
         family: Family,
         cross_attention_dim: usize,
+        /// 9 in inpainting models.
+        in_channels: usize,
+        v_prediction: bool,
+        /// As far as its name or metadata tell.
+        few_step: Option<FewStep>,
     },
     Lora {
         dialect: LoraDialect,
+        /// Of the UNet that it was trained on, where it changes a cross-attention.
+        family: Option<Family>,
+        rank: usize,
+        /// It changes text encoders too.
+        text: bool,
     },
-    ControlNet,
+    ControlNet {
+        family: Family,
+    },
     Unknown,
 }
 
@@ -175,11 +199,31 @@ impl fmt::Display for Kind {
                 "an IP-Adapter ({}, for {family}, cross-attention {} wide in {} layers)",
                 adapter.kind, adapter.cross_attention_dim, adapter.layers
             ),
-            Self::Checkpoint { family, cross_attention_dim } => {
-                write!(f, "a single-file checkpoint ({family}, cross-attention {cross_attention_dim} wide)")
+            Self::TinyVae { latent_channels } => write!(f, "a TAESD preview VAE ({latent_channels} latent channels)"),
+            Self::OpenClip => f.write_str("a CLIP tower under OpenCLIP's names"),
+            Self::Checkpoint { family, cross_attention_dim, in_channels, v_prediction, few_step } => {
+                let kind = if *in_channels == 9 { " inpainting" } else { "" };
+                write!(f, "a single-file checkpoint ({family}{kind}, cross-attention {cross_attention_dim} wide")?;
+                if *v_prediction {
+                    f.write_str(", v-prediction")?;
+                }
+                match few_step {
+                    Some(few_step) => write!(f, ", {few_step})"),
+                    None => f.write_str(")"),
+                }
             }
-            Self::Lora { dialect } => write!(f, "a LoRA ({dialect})"),
-            Self::ControlNet => f.write_str("a ControlNet"),
+            Self::Lora { dialect, family, rank, text } => {
+                f.write_str("a LoRA")?;
+                if let Some(family) = family {
+                    write!(f, " for {family}")?;
+                }
+                write!(f, " ({dialect}")?;
+                if *rank > 0 {
+                    write!(f, ", rank {rank}")?;
+                }
+                f.write_str(if *text { ", with text encoders)" } else { ")" })
+            }
+            Self::ControlNet { family } => write!(f, "a ControlNet for {family}"),
             Self::Unknown => f.write_str("a safetensors file of no known kind"),
         }
     }
@@ -192,29 +236,54 @@ pub fn identify(weights: &Weights) -> Kind {
     let any = |part: &str| weights.names().any(|name| name.contains(part));
 
     // Parts before wholes: a LoRA's and a ControlNet's names contain those of the UNet that they belong to.
-    if let Some(dialect) = lora(weights) {
-        return Kind::Lora { dialect };
+    if let Some(dialect) = lora_dialect(weights) {
+        return lora(weights, dialect);
     }
     if any("controlnet_cond_embedding.") || weights.names().any(|name| name.starts_with("control_model.")) {
-        return Kind::ControlNet;
+        let added = size("add_embedding.linear_1.weight", 1).or(size("control_model.label_emb.0.0.weight", 1));
+        return Kind::ControlNet { family: Family::of(width_of(weights, ".attn2.to_k.weight").0, added) };
     }
     if let Some(adapter) = AdapterInfo::find(weights) {
         let needs = adapter.encoder_need();
         return Kind::Adapter { family: Family::of_adapter(adapter.cross_attention_dim), needs, adapter };
     }
-    if has("model.diffusion_model.input_blocks.0.0.weight") {
-        let cross_attention_dim = width_of(weights, ".attn2.to_k.weight").0;
-        let added = size("model.diffusion_model.label_emb.0.0.weight", 1);
-        return Kind::Checkpoint { family: Family::of(cross_attention_dim, added), cross_attention_dim };
+    let (cross_attention_dim, cross_attentions) = width_of(weights, ".attn2.to_k.weight");
+    for prefix in ["model.diffusion_model.", ""] {
+        if !weights.names().any(|name| name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with("input_blocks.")))
+        {
+            continue;
+        }
+        let in_channels = size(&format!("{prefix}input_blocks.0.0.weight"), 1).unwrap_or(0);
+        let family = Family::of(cross_attention_dim, size(&format!("{prefix}label_emb.0.0.weight"), 1));
+        let whole = ["conditioner.", "cond_stage_model.", "first_stage_model."];
+        if weights.names().any(|name| whole.iter().any(|part| name.starts_with(part))) {
+            let few_step = FewStep::told(weights.name(), weights.metadata());
+            let v_prediction = has("v_pred");
+            return Kind::Checkpoint { family, cross_attention_dim, in_channels, v_prediction, few_step };
+        }
+        return Kind::Unet { family, cross_attention_dim, cross_attentions, in_channels };
     }
     if has("conv_in.weight") && has("time_embedding.linear_1.weight") {
-        let (cross_attention_dim, cross_attentions) = width_of(weights, ".attn2.to_k.weight");
         let family = Family::of(cross_attention_dim, size("add_embedding.linear_1.weight", 1));
         let in_channels = size("conv_in.weight", 1).unwrap_or(0);
         return Kind::Unet { family, cross_attention_dim, cross_attentions, in_channels };
     }
-    if has("decoder.conv_in.weight") && has("decoder.conv_out.weight") {
-        return Kind::Vae { latent_channels: size("decoder.conv_in.weight", 1).unwrap_or(0) };
+    for prefix in ["", "first_stage_model.", "vae."] {
+        if has(&format!("{prefix}decoder.conv_out.weight"))
+            && let Some(latent_channels) = size(&format!("{prefix}decoder.conv_in.weight"), 1)
+        {
+            return Kind::Vae { latent_channels };
+        }
+    }
+    // taesdxl as diffusers' AutoencoderTiny, and as its own repository's decoder.
+    for first in ["decoder.layers.0.weight", "1.weight"] {
+        let residual = has("decoder.layers.2.conv.0.weight") || has("3.conv.0.weight");
+        if let (true, Some([_, latent_channels, 3, 3])) = (residual, weights.shape(first)) {
+            return Kind::TinyVae { latent_channels: *latent_channels };
+        }
+    }
+    if has("visual.conv1.weight") || (has("positional_embedding") && any("transformer.resblocks.")) {
+        return Kind::OpenClip;
     }
     let layers = |tower: &str| {
         let end = ".self_attn.q_proj.weight";
@@ -240,25 +309,51 @@ pub(super) fn width_of(weights: &Weights, end: &str) -> (usize, usize) {
     (width, all.count())
 }
 
-fn lora(weights: &Weights) -> Option<LoraDialect> {
+/// The dialect of a LoRA; `None` for what is none.
+pub(super) fn lora_dialect(weights: &Weights) -> Option<LoraDialect> {
     // FaceID adapters carry LoRA parts of their own.
     if weights.names().any(|name| name.starts_with("image_proj.")) {
         return None;
     }
     let any = |part: &str| weights.names().any(|name| name.contains(part));
-    if any(".hada_w1_a") || any(".lokr_w1") || any(".oft_blocks") {
-        Some(LoraDialect::Lycoris)
-    } else if any(".dora_scale") || any(".lora_magnitude_vector") {
+    const LYCORIS: &[(&str, &str)] = &[
+        (".hada_w1_a", "LoHa"),
+        (".lokr_w1", "LoKr"),
+        (".oft_blocks", "OFT"),
+        (".oft_diag", "OFT"),
+        (".boft_blocks", "BOFT"),
+        (".on_input", "IA3"),
+        (".b1.weight", "GLoRA"),
+        (".lora_mid.", "LoCon with a core tensor"),
+        (".diff_b", "full difference"),
+        (".w_norm", "norm difference"),
+    ];
+    if any(".dora_scale") || any(".lora_magnitude_vector") {
         Some(LoraDialect::Dora)
+    } else if let Some((_, algorithm)) = LYCORIS.iter().find(|(part, _)| any(part)) {
+        Some(LoraDialect::Lycoris(algorithm))
     } else if any(".lora_down.weight") {
-        Some(LoraDialect::Kohya)
+        let ldm = ["lora_unet_input_blocks_", "lora_unet_output_blocks_", "lora_unet_middle_block_"];
+        Some(if ldm.iter().any(|start| any(start)) { LoraDialect::KohyaLdm } else { LoraDialect::Kohya })
     } else if any(".lora_A.") {
         Some(LoraDialect::Peft)
-    } else if any(".lora.down.weight") {
+    } else if any("lora.down.weight") || any(".lora_linear_layer.down.weight") {
         Some(LoraDialect::Diffusers)
     } else {
         None
     }
+}
+
+fn lora(weights: &Weights, dialect: LoraDialect) -> Kind {
+    let down =
+        |name: &str| [".lora_down.", "lora.down.", ".lora_A.", ".hada_w1_b"].iter().any(|part| name.contains(part));
+    let attends =
+        |name: &str| ["attn2_to_k", "attn2.to_k", "attn2.processor.to_k"].iter().any(|part| name.contains(part));
+    let downs = || weights.entries().filter(|(name, _)| down(name));
+    let rank = downs().next().and_then(|(_, entry)| entry.shape.first()).copied().unwrap_or(0);
+    let width = downs().find(|(name, _)| attends(name)).and_then(|(_, entry)| entry.shape.get(1)).copied();
+    let text = weights.names().any(|name| name.starts_with("lora_te") || name.starts_with("text_encoder"));
+    Kind::Lora { dialect, family: width.map(Family::of_adapter), rank, text }
 }
 
 impl AdapterKind {

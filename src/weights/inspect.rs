@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::error::shown;
-use super::{Kind, ModelFolder, Weights, WeightsError, identify};
+use super::{Family, Kind, Lora, ModelFolder, Weights, WeightsError, identify};
+
+/// Neither tensors nor, in this case, name and metadata tell.
+const FEW_STEP_QUESTION: &str = "is it made for few steps (Turbo, Lightning, Hyper, LCM)? The file does not say; if so, give --steps, --guidance and --scheduler as its page says";
 
 /// The outcome of [`inspect`]; `Display` gives its [`Inspection::lines`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -20,6 +24,8 @@ pub struct Inspection {
     pub parts: Vec<Part>,
     /// What must come with it.
     pub needs: Vec<String>,
+    /// What the artist must know that the file does not say, one question each.
+    pub asks: Vec<String>,
     /// What is wrong with it, one sentence each.
     pub wrong: Vec<String>,
 }
@@ -77,36 +83,45 @@ impl Content {
 /// of no use, is listed in [`Inspection::wrong`].
 pub fn inspect(path: &Path) -> Result<Inspection, WeightsError> {
     if !path.is_dir() {
-        return inspect_file(&Weights::open(path)?);
+        return inspect_file(&Arc::new(Weights::open(path)?));
     }
     let folder = ModelFolder::open_component(path)?;
     if folder.has("model_index.json") { inspect_model(&folder) } else { inspect_component(&folder) }
 }
 
-fn inspect_file(weights: &Weights) -> Result<Inspection, WeightsError> {
+fn inspect_file(weights: &Arc<Weights>) -> Result<Inspection, WeightsError> {
     let content = Content::of(weights)?;
-    let (mut needs, mut wrong) = (vec![], vec![]);
+    let (mut needs, mut asks, mut wrong) = (vec![], vec![], vec![]);
     match &content.kind {
         Kind::Adapter { needs: encoder, family, .. } => {
             needs.push(format!("a model with the same cross-attention ({family})"));
             needs.extend(encoder.iter().map(ToString::to_string));
             wrong.extend(super::AdapterInfo::read(weights).err().map(|e| e.to_string()));
         }
-        Kind::Checkpoint { .. } => {
+        Kind::Checkpoint { family, few_step, .. } => {
+            let is_open = few_step.is_none() && matches!(family, Family::Sdxl | Family::Sd15);
+            asks.extend(is_open.then(|| FEW_STEP_QUESTION.to_owned()));
             wrong.extend(super::single_file::SingleFile::open(weights).err().map(|e| e.to_string()));
         }
         Kind::Unknown => {
             let first = weights.names().next().map_or("none".to_owned(), |name| format!("'{}'", shown(name)));
             wrong.push(format!("nothing here uses a file like this; its first tensor is {first}"));
         }
-        Kind::Lora { .. } | Kind::ControlNet => wrong.push("this version has no use for it".to_owned()),
-        Kind::TextEncoder { .. } | Kind::ImageEncoder { .. } | Kind::Unet { .. } | Kind::Vae { .. } => {
+        Kind::Lora { family, .. } => {
+            let family = family.map_or("the kind that it was trained on".to_owned(), |family| family.to_string());
+            needs.push(format!("a model of {family}, given with --model, beside --lora"));
+            wrong.extend(Lora::new(weights.clone()).err().map(|e| e.to_string()));
+        }
+        Kind::ControlNet { .. } | Kind::TinyVae { .. } => wrong.push("this version has no use for it".to_owned()),
+        Kind::OpenClip => wrong.push("get the tower in transformers' format, a folder with config.json".to_owned()),
+        Kind::Vae { .. } => needs.push("a model, given with --model, beside --vae".to_owned()),
+        Kind::TextEncoder { .. } | Kind::ImageEncoder { .. } | Kind::Unet { .. } => {
             needs.push("the config.json of its folder".to_owned());
         }
     }
     let what = content.kind.to_string();
     let parts = vec![Part { name: String::new(), class: None, content: Some(content) }];
-    Ok(Inspection { path: weights.name().to_owned(), what, parts, needs, wrong })
+    Ok(Inspection { path: weights.name().to_owned(), what, parts, needs, asks, wrong })
 }
 
 /// A folder with `config.json` and one set of weights, such as an image encoder.
@@ -124,7 +139,7 @@ fn inspect_component(folder: &ModelFolder) -> Result<Inspection, WeightsError> {
     }
     let what = format!("the folder of {}", content.kind);
     let parts = vec![Part { name: String::new(), class, content: Some(content) }];
-    Ok(Inspection { path: folder.name().to_owned(), what, parts, needs: vec![], wrong })
+    Ok(Inspection { path: folder.name().to_owned(), what, parts, needs: vec![], asks: vec![], wrong })
 }
 
 fn inspect_model(folder: &ModelFolder) -> Result<Inspection, WeightsError> {
@@ -169,7 +184,7 @@ fn inspect_model(folder: &ModelFolder) -> Result<Inspection, WeightsError> {
         }
     }
     let what = format!("a model in diffusers format ({})", shown(pipeline));
-    Ok(Inspection { path: folder.name().to_owned(), what, parts, needs: vec![], wrong })
+    Ok(Inspection { path: folder.name().to_owned(), what, parts, needs: vec![], asks: vec![], wrong })
 }
 
 fn config_class(config: &Map<String, Value>) -> Option<String> {
@@ -213,6 +228,7 @@ impl Inspection {
             });
         }
         lines.extend(self.needs.iter().map(|need| format!("  needs {need}")));
+        lines.extend(self.asks.iter().map(|ask| format!("  asks: {ask}")));
         lines.extend(self.wrong.iter().map(|wrong| format!("  wrong: {wrong}")));
         lines
     }

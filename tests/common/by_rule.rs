@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde::Deserialize;
+use serde_json::Value;
 
 /// Name, shape, values.
 pub type Tensors = Vec<(String, Vec<usize>, Vec<f32>)>;
@@ -18,6 +19,9 @@ pub struct ByRule {
     /// LDM name, to the tensors that it is made of and how.
     single_file: BTreeMap<String, (Vec<String>, String)>,
     configs: BTreeMap<String, String>,
+    /// LoRA files: name, to the tensor by rule and a factor, or to 0 and the value of alpha.
+    #[serde(default)]
+    loras: BTreeMap<String, BTreeMap<String, (Value, f32)>>,
 }
 
 pub fn golden() -> PathBuf {
@@ -126,6 +130,23 @@ impl ByRule {
                 }
             }
         }
+    }
+
+    /// The names of the LoRA files.
+    pub fn lora_files(&self) -> Vec<&str> {
+        self.loras.keys().map(String::as_str).collect()
+    }
+
+    /// The tensors of a LoRA file.
+    pub fn lora(&self, file: &str) -> Tensors {
+        let one = |(name, (of, factor)): (&String, &(Value, f32))| match of.as_str() {
+            Some(of) => {
+                let (shape, values) = self.tensor(of);
+                (name.clone(), shape, values.iter().map(|v| v * factor).collect())
+            }
+            None => (name.clone(), vec![], vec![*factor]),
+        };
+        self.loras[file].iter().map(one).collect()
     }
 
     /// The tensors of the model as a single file holds them.

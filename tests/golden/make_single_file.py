@@ -13,7 +13,7 @@ import torch
 import transformers
 from safetensors.torch import save_file
 
-from maker import adapters, by_rule, cases, configs, models, pictures, reference, single_file
+from maker import adapters, by_rule, cases, configs, loras, models, pictures, reference, single_file
 
 HERE = Path(__file__).parent
 OUT = HERE / "by_rule"
@@ -59,7 +59,55 @@ def make_single(root, name):
     # The test takes the tokenizers from there.
     assert all((HERE / "model_b" / p / "vocab.json").read_text() == (root / f"model_{name}" / p / "vocab.json").read_text()
                for p in ("tokenizer", "tokenizer_2") if (root / f"model_{name}" / p).exists())
-    by_rule.write(OUT / f"{name}.json", about, single_file=table, configs=configs_of(root / f"model_{name}"))
+    files, extra = make_loras(name, about, dict(pipe.unet.config))
+    about |= extra
+    for file, names in files.items():
+        loras.save(root / f"{file}.safetensors", names, about)
+    by_rule.write(OUT / f"{name}.json", about, single_file=table, configs=configs_of(root / f"model_{name}"), loras=files)
+
+
+def make_loras(name, about, config):
+    """{file: its names}, and the tensors by rule."""
+    if name != "s":
+        return {}, {}
+    changed = loras.modules(about, ("unet", "text_encoder", "text_encoder_2"))
+    second = {m: s for m, s in loras.modules(about, ("unet",), convs=False).items() if "attn" in m}
+    files = {"lora_ldm": loras.kohya("lora", changed, config, True), "lora_kohya": loras.kohya("lora", changed, config, False),
+             "lora_diffusers": loras.dotted("lora", changed, "lora.down", "lora.up"),
+             "lora_peft": loras.dotted("lora", changed, "lora_A", "lora_B"),
+             "second": loras.dotted("second", second, "lora_A", "lora_B", 1)}
+    return files, loras.table("lora", changed) | loras.table("second", second, 2)
+
+
+def with_loras(root, which):
+    """Loads and fuses [(file, strength, blocks)] as diffusers does it."""
+    def change(pipe, kw):
+        from safetensors.torch import load_file
+        for i, (file, strength, block) in enumerate(which):
+            state = load_file(root / f"{file}.safetensors")
+            if block:
+                state = {k: v for k, v in state.items() if k.startswith(f"unet.{block}.")}
+            pipe.load_lora_weights(state, adapter_name=f"a{i}")
+        pipe.set_adapters([f"a{i}" for i in range(len(which))], [s for _, s, _ in which])
+        pipe.fuse_lora(adapter_names=[f"a{i}" for i in range(len(which))])
+    return change
+
+
+def lora_cases():
+    base = s_cases()[0] | dict(prompt="a boat", seed=8, references=[])
+    style = "up_blocks.0.attentions.1"
+    table = [(f"s_{file}", [(file, 0.75, None)]) for file in ("lora_ldm", "lora_kohya", "lora_diffusers", "lora_peft")]
+    table += [("s_two_loras", [("lora_ldm", 0.75, None), ("second", -0.5, None)]),
+              ("s_style_half", [("lora_peft", 1.0, style)])]
+    return [(base | dict(name=name), which) for name, which in table]
+
+
+def lora_flags(which):
+    out = []
+    for file, strength, block in which:
+        out += ["--lora", f"{file}.safetensors", "--lora-strength", str(strength)]
+        out += ["--lora-blocks", "style"] if block else []
+    return out
 
 
 def s_cases():
@@ -85,6 +133,11 @@ def main():
         for case in s_cases():
             latents[case["name"]] = reference.run(root, case).contiguous()
             table.append({"name": case["name"], "model": case["model"], "flags": cases.flags(case), "tolerance": TOLERANCE})
+            print(case["name"], float(latents[case["name"]].std()), float(latents[case["name"]].abs().max()), flush=True)
+        for case, which in lora_cases():
+            latents[case["name"]] = reference.run(root, case, change=with_loras(root, which)).contiguous()
+            flags = cases.flags(case) + lora_flags(which)
+            table.append({"name": case["name"], "model": case["model"], "flags": flags, "tolerance": TOLERANCE})
             print(case["name"], float(latents[case["name"]].std()), float(latents[case["name"]].abs().max()), flush=True)
     save_file(latents, OUT / "latents.safetensors")
     (OUT / "cases.json").write_text("[\n" + ",\n".join(json.dumps(c) for c in table) + "\n]\n")

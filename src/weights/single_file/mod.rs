@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 
 use super::clip_vocabulary::tokenizer_files;
 use super::files::{Cut, Pick};
-use super::{Family, Kind, Weights, WeightsError, identify};
+use super::{Family, FewStep, Kind, Weights, WeightsError, identify};
 
-use unet_names::UnetLayout;
+pub use unet_names::UnetLayout;
 
 const UNET: &str = "model.diffusion_model.";
 const VAE: &[&str] = &["first_stage_model.", "vae."];
@@ -96,7 +96,12 @@ impl SingleFile {
             out.set(&format!("{part}/config.json"), config);
             out.components.insert(part, Arc::new(tower));
         }
-        out.set("scheduler/scheduler_config.json", scheduler(weights));
+        let mut scheduler = scheduler(weights);
+        if let Some(few_step) = FewStep::told(weights.name(), weights.metadata()) {
+            few_step.set_scheduler(&mut scheduler);
+            out.set("instantstyle.json", few_step.settings());
+        }
+        out.set("scheduler/scheduler_config.json", scheduler);
         let class = if is_sdxl { "StableDiffusionXLPipeline" } else { "StableDiffusionPipeline" };
         // As in SDXL's own model_index.json; SD 1.5 knows no such word.
         out.set("model_index.json", json!({"_class_name": class, "force_zeros_for_empty_prompt": is_sdxl}));

@@ -77,6 +77,18 @@ impl UnetLayout {
         Self(levels)
     }
 
+    /// The layout of a UNet under diffusers' names.
+    pub fn of_diffusers(weights: &Weights) -> Self {
+        let any = |start: String| weights.names().any(|name| name.starts_with(&start));
+        let levels = weights.count("down_blocks.").min(MOST);
+        let level = |i: usize| Level {
+            layers: weights.count(&format!("down_blocks.{i}.resnets.")).min(MOST),
+            attends_down: any(format!("down_blocks.{i}.attentions.")),
+            attends_up: any(format!("up_blocks.{}.attentions.", levels - 1 - i)),
+        };
+        Self((0..levels).map(level).collect())
+    }
+
     /// Every module by its name in LDM.
     pub fn names(&self) -> UnetNames {
         let mut modules = BTreeMap::new();
@@ -134,6 +146,24 @@ pub struct UnetNames {
 }
 
 impl UnetNames {
+    /// LDM's name of a module under diffusers' names.
+    pub fn ldm(&self, diffusers: &str) -> Option<String> {
+        let inside = |whole: &str, module: &str| -> Option<String> {
+            let rest = whole.strip_prefix(module)?;
+            if rest.is_empty() { Some(String::new()) } else { rest.strip_prefix('.').map(str::to_owned) }
+        };
+        self.modules.iter().find_map(|(ldm, (name, kind))| {
+            let rest = inside(diffusers, name)?;
+            let rest = match kind {
+                Inside::Same => rest,
+                Inside::Resnet => RESNET.iter().find(|(_, new)| *new == rest)?.0.to_owned(),
+                Inside::Resample if ldm.starts_with("input_blocks.") => rest.replace("conv", "op"),
+                Inside::Resample => rest,
+            };
+            Some(if rest.is_empty() { ldm.clone() } else { format!("{ldm}.{rest}") })
+        })
+    }
+
     /// diffusers' name of a tensor or module; `None` for what this UNet does not have.
     pub fn diffusers(&self, ldm: &str) -> Option<String> {
         // A module's name has two or three parts; the dots where it may end.
