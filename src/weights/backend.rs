@@ -35,7 +35,8 @@ impl SimpleBackend for FromFiles {
             let file = self.0.name().to_owned();
             return Err(self.fail(WeightsError::WrongShape { file, tensor: shown(name), wanted, found }));
         }
-        let stored = self.0.dtype(name).and_then(candle_dtype);
+        // A merged tensor has more digits than the file's dtype holds.
+        let stored = self.0.dtype(name).filter(|_| self.0.deltas_of(name).is_none()).and_then(candle_dtype);
         let kept = stored.filter(|kept| is_as_stored(hint) && matches!(kept, DType::F32 | DType::F16 | DType::BF16));
         self.get_unchecked(name, kept.unwrap_or(dtype), dev)
     }
@@ -67,7 +68,7 @@ impl Weights {
     /// Reads one tensor, on the CPU: as the file has it, or in f32 where a LoRA is merged into it.
     pub fn read(&self, name: &str) -> Result<Tensor, WeightsError> {
         let base = self.read_base(name)?;
-        let Some(deltas) = self.resolve(name).and_then(|stored| self.deltas.get(stored)) else { return Ok(base) };
+        let Some(deltas) = self.deltas_of(name) else { return Ok(base) };
         let failed = |e: candle_core::Error| WeightsError::BadHeader {
             file: self.name().to_owned(),
             why: shown(&e.to_string()),

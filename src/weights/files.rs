@@ -360,10 +360,16 @@ impl Weights {
         self.tensors.values().fold(0, |sum, (_, entry)| sum.saturating_add(entry.elements()))
     }
 
-    /// Bytes of all tensors in memory: F16 and BF16 stay as they are, all else becomes F32.
+    /// What LoRAs add to a tensor.
+    pub(super) fn deltas_of(&self, name: &str) -> Option<&[Delta]> {
+        self.deltas.get(self.resolve(name)?).map(Vec::as_slice)
+    }
+
+    /// Bytes of all tensors in memory: F16 and BF16 stay as they are, all else, and what a LoRA changes, becomes F32.
     pub fn held_bytes(&self) -> u64 {
-        self.tensors.values().fold(0, |sum, (_, entry)| {
-            let element = if matches!(entry.dtype, Dtype::F16 | Dtype::BF16) { 2 } else { 4 };
+        self.tensors.iter().fold(0, |sum, (name, (_, entry))| {
+            let is_half = matches!(entry.dtype, Dtype::F16 | Dtype::BF16) && !self.deltas.contains_key(name);
+            let element = if is_half { 2 } else { 4 };
             sum.saturating_add(entry.elements().saturating_mul(element))
         })
     }

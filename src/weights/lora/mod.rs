@@ -151,7 +151,7 @@ impl Lora {
                 continue;
             };
             let inside = |block: &str| place.strip_prefix(block).is_some_and(|rest| rest.starts_with('.'));
-            if !blocks.is_empty() && (part != LoraPart::Unet || !blocks.iter().any(|block| inside(&block))) {
+            if !blocks.is_empty() && (part != LoraPart::Unet || !blocks.iter().any(|block| inside(block))) {
                 continue;
             }
             let tensor = format!("{place}.weight");
