@@ -16,6 +16,5 @@ mod run;
 mod summary;
 
 pub use intervals::Interval;
-pub use palette::palette_distance;
 pub use run::{Evaluation, Order, evaluate};
 pub use summary::{Claim, ModeSummary, TextToImage};
