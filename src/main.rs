@@ -5,7 +5,12 @@ use std::process::ExitCode;
 
 use instantstyle::cli::{self, CliError};
 use instantstyle::engine::{CandleEngine, Engine, EngineError};
+use instantstyle::kernels::recycler::Recycler;
 use instantstyle::library;
+
+/// Tensors come and go by the hundred megabytes.
+#[global_allocator]
+static ALLOCATOR: Recycler = Recycler::new();
 
 fn main() -> ExitCode {
     // The command line and the engine turn a panic into a line of their own; the details are for those who ask.

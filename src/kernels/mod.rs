@@ -26,6 +26,7 @@ mod microkernel;
 mod panels;
 mod plan;
 mod product;
+pub mod recycler;
 mod simd;
 #[cfg(target_arch = "x86_64")]
 mod simd_x86;

@@ -18,7 +18,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 
 # What torch's profiler calls an operation, and what the Rust side calls it.
 OPERATIONS = {
-    "aten::mkldnn_convolution": "conv", "aten::_slow_conv2d_forward": "conv",
+    "aten::mkldnn_convolution": "convolution", "aten::_slow_conv2d_forward": "convolution",
     "aten::linear": "linear", "aten::addmm": "linear", "aten::mm": "linear", "aten::bmm": "linear",
     "aten::_scaled_dot_product_flash_attention_for_cpu": "attention",
     "aten::native_group_norm": "group norm", "aten::native_layer_norm": "layer norm",
