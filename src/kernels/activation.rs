@@ -1,4 +1,4 @@
-//! Activation functions, and the sum of two tensors.
+//! Activation functions.
 
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
@@ -26,8 +26,7 @@ pub fn activate(function: Function, x: &Tensor) -> Result<Tensor> {
 }
 
 fn activate_with(isa: Isa, function: Function, x: &Tensor) -> Result<Tensor> {
-    elementwise(&[x], |slices| {
-        let x = slices.first().copied().unwrap_or_default();
+    elementwise(x, |x| {
         // SAFETY: the chunks of both sides are of one length, `run` writes all of it, and the machine has `isa`.
         unsafe {
             filled(x.len(), |out| {
@@ -44,25 +43,6 @@ pub(super) fn gelu_in_place(isa: Isa, x: &mut [f32]) {
     let at = x.as_mut_ptr();
     // SAFETY: the machine has `isa`; each vector is read before it is written.
     unsafe { run(isa, Function::Gelu, at, at, x.len()) };
-}
-
-/// `a + b` of one shape, f32 on the CPU; the result lies as `a` does.
-pub fn add(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    elementwise(&[a, b], |slices| {
-        let &[a, b] = slices else { return Vec::new() };
-        // SAFETY: the chunks of all sides are of one length, and all of it is written.
-        unsafe {
-            filled(a.len(), |out| {
-                out.par_chunks_mut(CHUNK).zip(a.par_chunks(CHUNK)).zip(b.par_chunks(CHUNK)).for_each(
-                    |((out, a), b)| {
-                        for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
-                            out.write(a + b);
-                        }
-                    },
-                );
-            })
-        }
-    })
 }
 
 simd_dispatch! {
@@ -168,16 +148,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn sums_of_maps_that_lie_differently() {
-        let a = Tensor::randn(0f32, 1.0, (2, 5, 3, 4), &Device::Cpu).unwrap();
-        let b = Tensor::randn(0f32, 1.0, (2, 3, 4, 5), &Device::Cpu).unwrap().permute((0, 3, 1, 2)).unwrap();
-        let wanted = (&a + &b).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        for (a, b) in [(&a, &b), (&b, &a)] {
-            assert_eq!(add(a, b).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap(), wanted);
-        }
-        assert!(add(&a, &b.t().unwrap()).is_err());
     }
 }

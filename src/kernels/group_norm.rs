@@ -213,22 +213,43 @@ unsafe fn channel_sums_of<S: Simd>(x: &[f32], origin: &[f32], out: *mut f32) {
     let origin = origin.as_ptr();
     // SAFETY: the caller's promise.
     unsafe {
+        let quarter = x.len() / channels / 4;
+        let (four, rest) = x.split_at(quarter * 4 * channels);
+        for pixels in four.chunks_exact(4 * channels) {
+            add_pixels::<S, 4>(pixels.as_ptr(), channels, origin, out);
+        }
+        for pixel in rest.chunks_exact(channels) {
+            add_pixels::<S, 1>(pixel.as_ptr(), channels, origin, out);
+        }
+    }
+}
+
+/// `N` pixels at once, so that the sums are read and written once for all of them.
+#[inline(always)]
+unsafe fn add_pixels<S: Simd, const N: usize>(x: *const f32, channels: usize, origin: *const f32, out: *mut f32) {
+    // SAFETY: the caller's promise.
+    unsafe {
         let squares = out.add(channels);
-        for pixel in x.chunks_exact(channels) {
-            let x = pixel.as_ptr();
-            let mut i = 0;
-            while i + S::LANES <= channels {
-                let off = S::sub(S::load(x.add(i)), S::load(origin.add(i)));
-                S::store(out.add(i), S::add(S::load(out.add(i)), off));
-                S::store(squares.add(i), S::fma(off, off, S::load(squares.add(i))));
-                i += S::LANES;
+        let mut i = 0;
+        while i + S::LANES <= channels {
+            let from = S::load(origin.add(i));
+            let (mut sum, mut square) = (S::load(out.add(i)), S::load(squares.add(i)));
+            for pixel in 0..N {
+                let off = S::sub(S::load(x.add(pixel * channels + i)), from);
+                sum = S::add(sum, off);
+                square = S::fma(off, off, square);
             }
-            while i < channels {
-                let off = *x.add(i) - *origin.add(i);
+            S::store(out.add(i), sum);
+            S::store(squares.add(i), square);
+            i += S::LANES;
+        }
+        while i < channels {
+            for pixel in 0..N {
+                let off = *x.add(pixel * channels + i) - *origin.add(i);
                 *out.add(i) += off;
                 *squares.add(i) += off * off;
-                i += 1;
             }
+            i += 1;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Feature maps that lie channels-last: enlarged, and joined along their channels.
+//! Feature maps that lie channels-last, joined along their channels.
 
 use candle_core::{Result, Tensor, bail};
 use rayon::prelude::*;
@@ -8,34 +8,6 @@ use super::dense::{filled, with_slices};
 /// A map as `[batch, height, width, channels]` without gaps.
 fn pixels_first(x: &Tensor) -> Result<Tensor> {
     x.permute((0, 2, 3, 1))?.contiguous()
-}
-
-/// Nearest-neighbour enlargement of `[batch, channels, height, width]`, f32 on the CPU, to `size` (height, width): the
-/// pixel at y comes from y * height / size.0, rounded down, as torch's does. The result lies channels-last.
-pub fn upsample_nearest(x: &Tensor, size: (usize, usize)) -> Result<Tensor> {
-    let (batch, channels, height, width) = x.dims4()?;
-    if x.elem_count() == 0 || size.0 == 0 || size.1 == 0 {
-        bail!("a map of {:?} cannot be enlarged to {size:?}", x.dims());
-    }
-    let plain = pixels_first(x)?;
-    let out = with_slices(&[&plain], |slices| {
-        let x = slices.first().copied().unwrap_or_default();
-        let row = width * channels;
-        // SAFETY: every row is filled, pixel by pixel.
-        Ok(unsafe {
-            filled(batch * size.0 * size.1 * channels, |out| {
-                out.par_chunks_mut(size.1 * channels).enumerate().for_each(|(i, out)| {
-                    let (item, y) = (i / size.0, i % size.0);
-                    let from = (item * height + y * height / size.0) * row;
-                    for (column, out) in out.chunks_exact_mut(channels).enumerate() {
-                        let at = from + column * width / size.1 * channels;
-                        out.write_copy_of_slice(&x[at..at + channels]);
-                    }
-                });
-            })
-        })
-    })?;
-    Tensor::from_vec(out, (batch, size.0, size.1, channels), x.device())?.permute((0, 3, 1, 2))
 }
 
 /// The channels of `a`, then those of `b`: maps of one size, f32 on the CPU. The result lies channels-last.
@@ -80,26 +52,6 @@ mod tests {
 
     fn numbers(x: &Tensor) -> Vec<f32> {
         x.flatten_all().unwrap().to_vec1().unwrap()
-    }
-
-    #[test]
-    fn enlarged_as_candle_does_it() {
-        for (batch, channels, height, width, size) in [
-            (1, 1, 1, 1, (2, 2)),
-            (2, 3, 5, 4, (10, 8)),
-            (1, 7, 4, 6, (7, 11)),
-            (2, 2, 3, 3, (3, 3)),
-            (1, 5, 2, 9, (5, 17)),
-        ] {
-            let x = map(batch, channels, height, width);
-            let wanted = x.contiguous().unwrap().upsample_nearest2d(size.0, size.1).unwrap();
-            for x in [&x, &x.contiguous().unwrap()] {
-                let out = upsample_nearest(x, size).unwrap();
-                assert_eq!(out.dims(), wanted.dims());
-                assert_eq!(numbers(&out), numbers(&wanted));
-            }
-        }
-        assert!(upsample_nearest(&map(1, 1, 2, 2), (0, 4)).is_err());
     }
 
     #[test]

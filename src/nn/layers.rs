@@ -8,7 +8,6 @@ use std::sync::Arc;
 use candle_core::{DType, Result, Tensor};
 use candle_nn::{Conv2dConfig, Module, VarBuilder};
 
-use super::maps::upsample_nearest;
 pub use crate::kernels::{ConvExtras, Window};
 use crate::kernels::{Isa, PackedConv2d, PackedLinear, get_as_stored};
 
@@ -152,7 +151,7 @@ impl Conv2d {
             Self::Plain { conv, window } => {
                 let Window { before, after, .. } = *window;
                 let mut x = match extras.enlarged {
-                    Some(size) => upsample_nearest(x, size)?,
+                    Some((height, width)) => x.upsample_nearest2d(height, width)?,
                     None => x.clone(),
                 };
                 if before != after {

@@ -19,10 +19,10 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 # What torch's profiler calls an operation, and what the Rust side calls it.
 OPERATIONS = {
     "aten::mkldnn_convolution": "convolution", "aten::_slow_conv2d_forward": "convolution",
-    "aten::linear": "linear", "aten::addmm": "linear", "aten::mm": "linear", "aten::bmm": "linear",
+    "aten::linear": "linear and GEGLU", "aten::addmm": "linear and GEGLU", "aten::mm": "linear and GEGLU", "aten::bmm": "linear and GEGLU",
     "aten::_scaled_dot_product_flash_attention_for_cpu": "attention",
     "aten::native_group_norm": "group norm", "aten::native_layer_norm": "layer norm",
-    "aten::silu": "activation", "aten::gelu": "activation", "aten::upsample_nearest2d": "upsample", "aten::cat": "concat",
+    "aten::silu": "activation", "aten::gelu": "linear and GEGLU", "aten::upsample_nearest2d": "upsample", "aten::cat": "concat",
 }
 
 
