@@ -8,8 +8,10 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use image::RgbImage;
 
+use super::import::Carried;
 use super::looking::{Prompt, Seen};
-use super::references::Opened;
+use super::references::{Dropped, Opened};
+use super::shelf::ShelfDone;
 use crate::engine::{ModelInfo, ModelPaths, PromptCount, Waker};
 
 /// Files that may wait to be read; more than anyone drops at once.
@@ -58,6 +60,12 @@ pub enum Done {
         result: Result<Arc<RgbImage>, String>,
     },
     Exported(Result<PathBuf, String>),
+    /// A dropped file, and the settings that it carries.
+    Looked {
+        dropped: Dropped,
+        carried: Option<Box<Carried>>,
+    },
+    Shelf(ShelfDone),
     FolderOpened(Result<(), String>),
     Picked(Picked),
     /// A task met a bug.
@@ -75,6 +83,11 @@ pub enum Picked {
     ModelFolder(PathBuf),
     Adapter(PathBuf),
     ImageEncoder(PathBuf),
+    Styles(Vec<PathBuf>),
+    ExportStyle {
+        name: String,
+        path: PathBuf,
+    },
     Nothing,
     /// No dialog appeared; what was to be chosen.
     NoDialog {
@@ -95,10 +108,15 @@ pub struct Background {
 
 impl Background {
     pub fn start(waker: Waker) -> std::io::Result<Self> {
+        Self::start_named("files", waker)
+    }
+
+    /// As [`Background::start`], on a thread of this name.
+    pub fn start_named(name: &str, waker: Waker) -> std::io::Result<Self> {
         let (tasks, waiting) = bounded::<Task>(WAITING);
         let (done_sender, done) = bounded::<Done>(UNREAD);
         let (results, wake) = (done_sender.clone(), waker.clone());
-        let thread = std::thread::Builder::new().name("files".to_owned()).spawn(move || {
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
             while let Ok(task) = waiting.recv() {
                 // Nobody listens any more when the window is closing; what is left to write is still written.
                 drop(results.send(run(task)));

@@ -1,5 +1,6 @@
 use super::references::Dropped;
 use super::session::Theme;
+use super::shelf::ShelfCommand;
 use crate::engine::ModelPaths;
 
 /// Everything that can be asked of the window: by a button, a key or a test.
@@ -12,6 +13,14 @@ pub enum Command {
 
     OpenReferences,
     AddReferences(Vec<Dropped>),
+    /// Files that were let go over the window.
+    DropFiles(Vec<Dropped>),
+    /// What becomes of a dropped picture that carries its settings.
+    RestoreDropped,
+    UseDropped,
+    ForgetDropped,
+    /// The library and the styles.
+    Shelf(ShelfCommand),
     SelectReference(usize),
     RemoveReference(usize),
     /// Moves a reference one place to the front (-1) or the back (1).

@@ -12,6 +12,7 @@ use rfd::{AsyncFileDialog, FileHandle};
 
 use super::background::{Background, Done, Picked};
 use super::command::Choice;
+use crate::library::STYLE_ENDING;
 
 /// No person dismisses a dialog as fast as a desktop without one answers.
 const TOO_FAST_FOR_A_PERSON: Duration = Duration::from_millis(250);
@@ -40,6 +41,30 @@ pub fn save_as(background: &Background, entry: u64, name: &str) -> std::io::Resu
             path.set_file_name(name);
         }
         Picked::SaveAs { entry, path }
+    })
+}
+
+pub fn import_styles(background: &Background) -> std::io::Result<()> {
+    let dialog = AsyncFileDialog::new().set_title("Take in styles").add_filter("Styles", &[STYLE_ENDING]).pick_files();
+    ask(background, false, dialog, |files: Vec<FileHandle>| {
+        Picked::Styles(files.iter().map(|file| file.path().to_owned()).collect())
+    })
+}
+
+pub fn export_style(background: &Background, name: &str) -> std::io::Result<()> {
+    // A name of any script is a file's name, but for the signs that separate folders.
+    let file = name.replace(['/', '\\', ':'], "-");
+    let dialog = AsyncFileDialog::new().set_title("Save style as").add_filter("Styles", &[STYLE_ENDING]);
+    let dialog = dialog.set_file_name(format!("{file}.{STYLE_ENDING}")).save_file();
+    let name = name.to_owned();
+    ask(background, true, dialog, move |file: FileHandle| {
+        let mut path: PathBuf = file.path().to_owned();
+        if path.extension().is_none_or(|ending| ending != STYLE_ENDING) {
+            let mut with_ending = path.file_name().unwrap_or_default().to_owned();
+            with_ending.push(format!(".{STYLE_ENDING}"));
+            path.set_file_name(with_ending);
+        }
+        Picked::ExportStyle { name, path }
     })
 }
 

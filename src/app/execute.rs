@@ -22,6 +22,11 @@ impl AppState {
             Command::Redo => self.travel(false),
             Command::OpenReferences => self.ask(dialogs::open_references),
             Command::AddReferences(files) => self.add_references(files),
+            Command::DropFiles(files) => self.drop_files(files),
+            Command::RestoreDropped => self.restore_carried(),
+            Command::UseDropped => self.use_carried(),
+            Command::ForgetDropped => self.carried = None,
+            Command::Shelf(command) => self.execute_shelf(command),
             Command::SelectReference(index) => self.settings.selected_reference = index,
             Command::RemoveReference(index) => self.remove_reference(index),
             Command::MoveReference(index, step) => self.move_reference(index, step),
@@ -86,7 +91,7 @@ impl AppState {
         taken
     }
 
-    fn ask(&mut self, dialog: impl FnOnce(&super::background::Background) -> std::io::Result<()>) {
+    pub(super) fn ask(&mut self, dialog: impl FnOnce(&super::background::Background) -> std::io::Result<()>) {
         // A second dialog over the first only confuses.
         if self.is_open_dialog {
             return;
@@ -271,10 +276,8 @@ impl AppState {
 
     fn restore_settings(&mut self, id: u64) {
         let Some(entry) = self.history.get(id) else { return };
-        self.recipe = entry.recipe.clone();
-        self.undo.mark(&self.recipe);
-        self.find_pictures();
-        self.notes.info(Place::Picture, "Settings restored, with their seed locked");
+        let recipe = entry.recipe.clone();
+        self.restore(recipe, &[]);
     }
 
     fn use_as_reference(&mut self, id: u64) {

@@ -12,6 +12,7 @@ use super::job::Job;
 use super::notes::Place;
 use super::references::{self, Opened};
 use super::session::{KeptPicture, Session};
+use super::shelf::ShelfCommand;
 use super::state::{AppState, ModelState, Shown};
 use crate::engine::{EngineError, Finished, JobEvent};
 use crate::recipe::{Recipe, Reference};
@@ -31,7 +32,7 @@ impl AppState {
     ///
     /// Returns the seconds after which to call again although nothing happens.
     pub fn logic(&mut self, now: f64, is_busy: bool) -> Option<f64> {
-        while let Some(done) = self.background.next() {
+        while let Some(done) = self.background.next().or_else(|| self.shelf.next()) {
             self.take_in(done);
         }
         self.hear_jobs();
@@ -82,7 +83,12 @@ impl AppState {
                 }
                 self.notes.error(Place::Model, why);
             }
-            Done::Kept { entry, result: Ok(file) } => self.history.kept(entry, file),
+            Done::Kept { entry, result: Ok(file) } => {
+                self.history.kept(entry, file.clone());
+                if let Some(recipe) = self.history.get(entry).map(|entry| entry.recipe.clone()) {
+                    self.enter_into_library(file, recipe);
+                }
+            }
             Done::Kept { result: Err(why), .. } => {
                 self.notes.error(Place::Picture, format!("the picture was not kept by itself, so save it now: {why}"));
             }
@@ -101,6 +107,8 @@ impl AppState {
                 self.notes.error(Place::References, why);
             }
             Done::Picked(picked) => self.take_picked(picked),
+            Done::Looked { dropped, carried } => self.take_looked(dropped, carried),
+            Done::Shelf(done) => self.take_shelf(done),
         }
     }
 
@@ -126,6 +134,8 @@ impl AppState {
             Picked::ModelFolder(path) => self.chosen(Choice::ModelFolder, path),
             Picked::Adapter(path) => self.chosen(Choice::Adapter, path),
             Picked::ImageEncoder(path) => self.chosen(Choice::ImageEncoder, path),
+            Picked::Styles(paths) => self.execute_shelf(ShelfCommand::ImportStyleFiles(paths)),
+            Picked::ExportStyle { name, path } => self.export_style(name, path),
             Picked::Nothing => {}
             Picked::NoDialog { is_save: false } => {
                 let said = "no file dialog answers on this desktop; drop files on the window, or name them on the command line";
@@ -152,7 +162,7 @@ impl AppState {
         self.undo.mark(&self.recipe);
     }
 
-    fn take_picture(&mut self, opened: Opened) {
+    pub(super) fn take_picture(&mut self, opened: Opened) {
         for notice in opened.picture.notices.iter().chain(&opened.not_kept) {
             self.notes.info(Place::References, notice.clone());
         }

@@ -33,6 +33,8 @@ pub enum Place {
     Content,
     Picture,
     Model,
+    Styles,
+    Library,
 }
 
 /// The messages that are open.

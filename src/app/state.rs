@@ -8,6 +8,7 @@ use image::RgbImage;
 
 use super::background::{Background, Done};
 use super::history::{History, HistoryEntry};
+use super::import::Carried;
 use super::job::Job;
 use super::latest::Latest;
 use super::live::Live;
@@ -15,6 +16,7 @@ use super::looking::Seen;
 use super::notes::{Notes, Place};
 use super::references::{Dropped, Opened};
 use super::session::{Saver, Session, Settings};
+use super::shelf::Shelf;
 use super::undo::UndoHistory;
 use super::{references, sample};
 use crate::engine::{Compute, Engine, ModelInfo, ModelPaths, PromptCount, Waker};
@@ -74,6 +76,10 @@ pub struct AppState {
     pub device: Option<String>,
     /// Files that are being opened as references.
     pub opening: usize,
+    /// The library and the styles.
+    pub shelf: Shelf,
+    /// A dropped picture with settings of its own, about which the artist is asked.
+    pub carried: Option<Box<Carried>>,
 
     pub(super) live: Live,
     /// What the model sees of the reference whose crop is being edited.
@@ -101,6 +107,7 @@ impl AppState {
     /// # Errors
     /// A thread that does not start.
     pub fn new(setup: Setup) -> std::io::Result<Self> {
+        let shelf = Shelf::start(setup.waker.clone())?;
         let background = Background::start(setup.waker)?;
         let saver = setup.home.clone().filter(|_| !setup.is_second).map(Saver::start).transpose()?;
         let is_first_start = setup.session.is_none();
@@ -119,6 +126,8 @@ impl AppState {
             pace: None,
             device: None,
             opening: 0,
+            shelf,
+            carried: None,
             live: Live::default(),
             seen: Latest::default(),
             counts: Default::default(),
@@ -145,6 +154,7 @@ impl AppState {
         }
         state.bring_back_history(session.history);
         state.describe_model(state.model_paths());
+        state.open_shelf();
         if is_first_start && setup.pictures.is_empty() {
             state.add_sample();
         }

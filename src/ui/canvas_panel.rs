@@ -3,6 +3,7 @@
 use egui::{Align, Layout, RichText, Ui, UiBuilder, vec2};
 
 use super::commands::other;
+use super::import_question::import_question;
 use super::notes_ui::notes_ui;
 use super::tokens::{self, palette};
 use super::widgets::{self, icon};
@@ -60,6 +61,7 @@ pub fn canvas_panel(
         ui.ctx().request_repaint();
     }
     notes_over(ui, state, rect, commands);
+    import_question(ui, state, rect, commands);
     wishes
 }
 

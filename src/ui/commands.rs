@@ -2,7 +2,7 @@
 
 use egui::{Key, KeyboardShortcut, Modifiers};
 
-use crate::app::{AppState, Command, Theme};
+use crate::app::{AppState, Command, ShelfCommand, Theme};
 
 const CTRL: Modifiers = Modifiers::COMMAND;
 const CTRL_SHIFT: Modifiers = Modifiers { shift: true, ..Modifiers::COMMAND };
@@ -60,6 +60,7 @@ pub enum WindowCommand {
     ActualPixels,
     CropEditor,
     Palette,
+    Library,
     Help,
 }
 
@@ -133,6 +134,7 @@ pub const TABLE: &[Entry] = &[
     app(Editing, "Undo", &[ctrl(Key::Z)], |state| state.can_undo().then_some(Command::Undo)),
     app(Editing, "Redo", &[ctrl_shift(Key::Z), ctrl(Key::Y)], |state| state.can_redo().then_some(Command::Redo)),
     app(Editing, "Open references…", &[ctrl(Key::O)], |_| Some(Command::OpenReferences)),
+    app(Editing, "Import styles…", &[], |_| Some(Command::Shelf(ShelfCommand::ImportStyles))),
     app(Editing, "Open a content picture…", &[], |_| Some(Command::OpenContent)),
     app(Editing, "Remove the content picture", &[], |state| {
         state.recipe.init.is_some().then_some(Command::RemoveContent)
@@ -148,6 +150,7 @@ pub const TABLE: &[Entry] = &[
     app(Pictures, "Remove the picture from the history", &[], |state| shown(state).map(Command::RemoveFromHistory)),
     app(Pictures, "Picture before", &[alt(Key::ArrowLeft)], |_| Some(Command::ShowNeighbour(-1))),
     app(Pictures, "Picture after", &[alt(Key::ArrowRight)], |_| Some(Command::ShowNeighbour(1))),
+    window(Pictures, "All pictures…", &[ctrl_shift(Key::L)], WindowCommand::Library),
     app(Pictures, "Open the pictures folder", &[ctrl_shift(Key::O)], |_| Some(Command::OpenPicturesFolder)),
     app(View, "Compare with the picture before", &[], |state| {
         state.comparison().is_none().then(|| other(state)).flatten().map(Command::Compare)

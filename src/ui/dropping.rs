@@ -7,8 +7,8 @@ use egui::{Color32, ColorImage, Context, Rect};
 use crate::app::{Command, Dropped};
 use crate::pixels::{PngText, encode_png};
 
-/// What was dropped or pasted in this frame. Over `content` a file becomes the content picture; anywhere else all become
-/// references.
+/// What was dropped or pasted in this frame. Over `content` a file becomes the content picture; anywhere else they become
+/// references, or restore the settings that they carry.
 pub fn dropped_files(ctx: &Context, content: Option<Rect>) -> Vec<Command> {
     let (dropped, pasted, pointer) = ctx.input(|input| {
         let pasted = input.events.iter().find_map(|event| match event {
@@ -36,7 +36,7 @@ pub fn dropped_files(ctx: &Context, content: Option<Rect>) -> Vec<Command> {
     match files.len() {
         0 => Vec::new(),
         1 if is_content => files.into_iter().map(Command::SetContent).collect(),
-        _ => vec![Command::AddReferences(files)],
+        _ => vec![Command::DropFiles(files)],
     }
 }
 

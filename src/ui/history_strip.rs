@@ -8,7 +8,18 @@ use super::tokens::{self, palette};
 use super::widgets;
 use crate::app::{AppState, Command, HistoryEntry, Shown};
 
-pub fn history_strip(ui: &mut Ui, state: &AppState, textures: &mut Textures, commands: &mut Vec<Command>) {
+/// True when the library is asked for.
+pub fn history_strip(ui: &mut Ui, state: &AppState, textures: &mut Textures, commands: &mut Vec<Command>) -> bool {
+    ui.horizontal_centered(|ui| {
+        let library = egui::Button::new(RichText::new("All pictures…").small()).min_size(vec2(0.0, tokens::THUMBNAIL));
+        let library = ui.add(library).on_hover_text("Search, rate and take up again what you have made (Ctrl+Shift+L)");
+        strip(ui, state, textures, commands);
+        library.clicked()
+    })
+    .inner
+}
+
+fn strip(ui: &mut Ui, state: &AppState, textures: &mut Textures, commands: &mut Vec<Command>) {
     if state.history.entries().is_empty() && state.jobs.is_empty() {
         ui.centered_and_justified(|ui| {
             ui.label(RichText::new("Your pictures gather here. Each is kept, and can bring its settings back").weak());

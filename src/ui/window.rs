@@ -9,8 +9,10 @@ use super::commands::WindowCommand;
 use super::crop_editor::crop_editor;
 use super::dropping::dropped_files;
 use super::help_sheet::help_sheet;
+use super::library_browser::library_browser;
 use super::palette::{Outcome, Palette};
 use super::shortcuts::{self, Over};
+use super::styles_panel::StylesPanel;
 use super::textures::Textures;
 use super::tokens::{self, palette};
 use super::{
@@ -26,6 +28,7 @@ pub struct StudioApp {
     look: Look,
     textures: Textures,
     sheet: Sheet,
+    styles: StylesPanel,
     /// Where a file that is let go becomes the content picture.
     content_rect: Option<Rect>,
     theme: Option<Theme>,
@@ -40,6 +43,7 @@ enum Sheet {
     Help,
     Palette(Palette),
     CropEditor,
+    Library,
 }
 
 impl Sheet {
@@ -47,7 +51,7 @@ impl Sheet {
         match self {
             Self::None => Over::Nothing,
             Self::CropEditor => Over::Editor,
-            Self::Help | Self::Palette(_) => Over::Sheet,
+            Self::Help | Self::Palette(_) | Self::Library => Over::Sheet,
         }
     }
 }
@@ -69,6 +73,7 @@ impl StudioApp {
             look: Look::default(),
             textures: Textures::default(),
             sheet: Sheet::None,
+            styles: StylesPanel::default(),
             content_rect: None,
             theme: None,
             guard,
@@ -104,7 +109,9 @@ impl StudioApp {
 
         let strip = Frame::new().fill(colours.panel).inner_margin(Margin::symmetric(16, 0));
         Panel::bottom("history").exact_size(tokens::STRIP_HEIGHT).resizable(false).frame(strip).show(ui, |ui| {
-            history_strip::history_strip(ui, &self.state, &mut self.textures, commands);
+            if history_strip::history_strip(ui, &self.state, &mut self.textures, commands) {
+                self.sheet = Sheet::Library;
+            }
         });
 
         let ground = Frame::new().fill(colours.ground);
@@ -121,6 +128,8 @@ impl StudioApp {
 
     fn settings(&mut self, ui: &mut Ui, commands: &mut Vec<Command>) {
         let mut crop = references_panel::references_panel(ui, &self.state, &mut self.textures, commands);
+        ui.add_space(tokens::SPACE_GROUP);
+        self.styles.show(ui, &self.state, &mut self.textures, commands);
         ui.add_space(tokens::SPACE_GROUP);
         prompt_panel::prompt_panel(ui, &mut self.state);
         ui.add_space(tokens::SPACE_S);
@@ -149,6 +158,9 @@ impl StudioApp {
             Some(WindowCommand::Fit) => self.look.view.fit = true,
             Some(WindowCommand::ActualPixels) => self.look.view = View::actual_pixels(),
             Some(WindowCommand::Help) => self.sheet = toggled(Sheet::Help, matches!(self.sheet, Sheet::Help)),
+            Some(WindowCommand::Library) => {
+                self.sheet = toggled(Sheet::Library, matches!(self.sheet, Sheet::Library));
+            }
             Some(WindowCommand::Palette) => {
                 let is_open = matches!(self.sheet, Sheet::Palette(_));
                 self.sheet = toggled(Sheet::Palette(Palette::default()), is_open);
@@ -166,6 +178,7 @@ impl StudioApp {
         let stays = match &mut self.sheet {
             Sheet::None => true,
             Sheet::Help => help_sheet(ctx),
+            Sheet::Library => library_browser(ctx, &mut self.state, &mut self.textures, commands),
             Sheet::CropEditor => crop_editor(ctx, &mut self.state, &mut self.textures),
             Sheet::Palette(palette) => match palette.show(ctx, &self.state) {
                 Outcome::StaysOpen => true,

@@ -1,0 +1,172 @@
+//! A dropped picture that carries its own settings: it is asked what it is for, because both are likely.
+//!
+//! Other programs decide by the place where the picture was let go. That place is not known everywhere (the desktop
+//! does not always tell where the pointer is during a drag), and a wrong guess would clear all settings.
+
+use std::path::Path;
+
+use super::background::Done;
+use super::notes::Place;
+use super::references::Dropped;
+use super::shelf::ShelfCommand;
+use super::state::AppState;
+use crate::engine::ModelPaths;
+use crate::library::STYLE_ENDING;
+use crate::pixels::{RECIPE_KEYWORD, read_png_text};
+use crate::recipe::{ForeignSettings, ModelFiles, Recipe, read_a1111_parameters};
+
+/// As large as any picture that this program opens.
+const LARGEST: u64 = 512 << 20;
+
+/// A picture that waits for the artist to say what it is for.
+#[derive(Debug, Clone)]
+pub struct Carried {
+    pub dropped: Dropped,
+    /// The file's name.
+    pub name: String,
+    pub recipe: Recipe,
+    /// What of the settings has no place here.
+    pub ignored: Vec<String>,
+}
+
+impl AppState {
+    /// Files that were let go over the window: styles are taken in, a picture with settings is asked about, all else
+    /// becomes references.
+    pub(super) fn drop_files(&mut self, files: Vec<Dropped>) {
+        let is_style = |path: &Path| path.extension().is_some_and(|ending| ending == STYLE_ENDING);
+        let (mut styles, mut pictures) = (Vec::new(), Vec::new());
+        for file in files {
+            match file {
+                Dropped::File(path) if is_style(&path) => styles.push(path),
+                other => pictures.push(other),
+            }
+        }
+        if !styles.is_empty() {
+            self.execute_shelf(ShelfCommand::ImportStyleFiles(styles));
+        }
+        self.carried = None;
+        match pictures.len() {
+            0 => {}
+            1 => {
+                for dropped in pictures {
+                    let task = move || {
+                        let carried = look(&dropped);
+                        Done::Looked { dropped, carried: carried.map(Box::new) }
+                    };
+                    if self.submit(task) {
+                        self.opening += 1;
+                    }
+                }
+            }
+            _ => self.add_references(pictures),
+        }
+    }
+
+    pub(super) fn take_looked(&mut self, dropped: Dropped, carried: Option<Box<Carried>>) {
+        self.opening = self.opening.saturating_sub(1);
+        match carried {
+            Some(carried) => self.carried = Some(carried),
+            None => self.add_references(vec![dropped]),
+        }
+    }
+
+    pub(super) fn restore_carried(&mut self) {
+        if let Some(carried) = self.carried.take() {
+            self.restore(carried.recipe, &carried.ignored);
+        }
+    }
+
+    pub(super) fn use_carried(&mut self) {
+        if let Some(carried) = self.carried.take() {
+            self.add_references(vec![carried.dropped]);
+        }
+    }
+
+    /// Takes a recipe over whole: what it does not use is cleared. What cannot be had is named.
+    pub(super) fn restore(&mut self, recipe: Recipe, ignored: &[String]) {
+        self.notes.clear(Place::Picture);
+        self.notes.clear(Place::References);
+        let other_model = other_model(&recipe.model, &self.model_paths());
+        let is_locked = recipe.seed.is_some();
+        self.recipe = recipe;
+        self.settings.selected_reference = 0;
+        self.undo.mark(&self.recipe);
+        // Pictures that are not kept here are named by the thread that looks for them.
+        self.find_pictures();
+        let restored = if is_locked { "Settings restored, with their seed locked" } else { "Settings restored" };
+        self.notes.info(Place::Picture, restored);
+        if let Some(said) = other_model {
+            self.notes.error(Place::Picture, said);
+        }
+        if !ignored.is_empty() {
+            self.notes.error(
+                Place::Picture,
+                format!("not taken over, as there is no such setting here: {}", ignored.join(", ")),
+            );
+        }
+    }
+}
+
+/// Runs on the files' thread: the settings that a picture carries, ours before those of others.
+fn look(dropped: &Dropped) -> Option<Carried> {
+    let (name, bytes) = match dropped {
+        Dropped::File(path) => {
+            let metadata = std::fs::metadata(path).ok()?;
+            if !metadata.is_file() || metadata.len() > LARGEST {
+                return None;
+            }
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            (name, std::fs::read(path).ok()?)
+        }
+        Dropped::Bytes { name, read } => (name.clone(), read().ok()?),
+    };
+    // Whatever is wrong with it, opening it as a reference says so.
+    let texts = read_png_text(&bytes, &name).ok()?;
+    let text = |keyword: &str| texts.iter().find(|(known, _)| known == keyword).map(|(_, text)| text.as_str());
+    let ours = text(RECIPE_KEYWORD).and_then(|json| serde_json::from_str::<Recipe>(json).ok());
+    let ForeignSettings { recipe, ignored } = match ours.filter(|recipe| recipe.validate().is_ok()) {
+        Some(recipe) => ForeignSettings { recipe, ignored: Vec::new() },
+        None => text("parameters").and_then(read_a1111_parameters)?,
+    };
+    Some(Carried { dropped: dropped.clone(), name, recipe, ignored })
+}
+
+/// The recipe names other weights than those that are open: the picture will differ, and the artist should know why.
+fn other_model(recorded: &ModelFiles, open: &ModelPaths) -> Option<String> {
+    let pairs = [
+        ("model", &recorded.model, &open.model),
+        ("IP-Adapter", &recorded.adapter, &open.adapter),
+        ("image encoder", &recorded.image_encoder, &open.image_encoder),
+    ];
+    let differing: Vec<String> = pairs
+        .into_iter()
+        .filter_map(|(what, recorded, open)| {
+            // The engine writes a name and a content, "sdxl@1f0c…". An empty name promises nothing.
+            let recorded = recorded.rsplit_once('@').map_or(recorded.as_str(), |(name, _)| name);
+            let open = open.as_deref().and_then(Path::file_name);
+            let open = open.map_or_else(|| "built-in".to_owned(), |name| name.to_string_lossy().into_owned());
+            let is_same = recorded.is_empty() || recorded == open;
+            (!is_same).then(|| format!("the {what} '{recorded}'"))
+        })
+        .collect();
+    let wanted = differing.join(", ");
+    (!wanted.is_empty())
+        .then(|| format!("the picture was made with {wanted}; choose it at the top left to get the same again"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_other_weights_are_named() {
+        let recorded =
+            ModelFiles { model: "sdxl@1f".to_owned(), adapter: "built-in@2f".to_owned(), ..ModelFiles::default() };
+        let said = other_model(&recorded, &ModelPaths::default());
+        let expected = "the picture was made with the model 'sdxl'; choose it at the top left to get the same again";
+        assert_eq!(said.as_deref(), Some(expected));
+        let open = ModelPaths { model: Some("/models/sdxl".into()), ..ModelPaths::default() };
+        assert_eq!(other_model(&recorded, &open), None);
+        assert_eq!(other_model(&ModelFiles::default(), &open), None);
+    }
+}

@@ -1,0 +1,263 @@
+//! All finished pictures: to be searched, rated, looked at again and taken up again.
+
+use egui::{
+    Align, ComboBox, Context, CornerRadius, Frame, Id, Image, Layout, Margin, Modal, RichText, ScrollArea, Sense,
+    Stroke, StrokeKind, TextEdit, Ui, WidgetInfo, vec2,
+};
+
+use super::notes_ui::notes_ui;
+use super::textures::Textures;
+use super::tokens::{self, palette};
+use super::{widgets, words};
+use crate::app::{AppState, Command, PAGE, Place, ShelfCommand};
+use crate::library::{LibraryPicture, Order, Query};
+
+const THUMBNAIL: f32 = 132.0;
+const STARS: f32 = 20.0;
+
+/// False once the browser was closed.
+pub fn library_browser(
+    ctx: &Context,
+    state: &mut AppState,
+    textures: &mut Textures,
+    commands: &mut Vec<Command>,
+) -> bool {
+    state.watch_library();
+    let screen = ctx.content_rect().size();
+    let frame = Frame::popup(&ctx.global_style()).inner_margin(Margin::same(20));
+    let modal = Modal::new(Id::unique("library browser")).frame(frame).show(ctx, |ui| {
+        ui.set_width((screen.x * 0.92 - 40.0).max(240.0));
+        let height = (screen.y * 0.92 - 40.0).max(200.0);
+        ui.set_height(height);
+        let stays = heading(ui, state);
+        filters(ui, state, commands);
+        notes_ui(ui, state, Place::Library, commands);
+        let below = if state.shelf.selected.is_some_and(|id| state.shelf.picture(id).is_some()) { 84.0 } else { 0.0 };
+        let room = (ui.available_height() - below).max(80.0);
+        ScrollArea::vertical().auto_shrink([false, false]).max_height(room).show(ui, |ui| {
+            grid(ui, state, textures, commands);
+        });
+        let leaves = details(ui, state, commands);
+        stays && !leaves
+    });
+    modal.inner && !modal.should_close()
+}
+
+/// False when it is to be closed.
+fn heading(ui: &mut Ui, state: &AppState) -> bool {
+    ui.horizontal(|ui| {
+        ui.label(RichText::new("Library").heading().strong());
+        let count = match state.shelf.page.total {
+            _ if state.shelf.is_searching => "Looking…".to_owned(),
+            1 => "1 picture".to_owned(),
+            total => format!("{total} pictures"),
+        };
+        widgets::hint(ui, count);
+        let close = ui.with_layout(Layout::right_to_left(Align::Center), |ui| ui.button("Close")).inner;
+        close.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, "Close the library"));
+        !close.clicked()
+    })
+    .inner
+}
+
+fn filters(ui: &mut Ui, state: &mut AppState, commands: &mut Vec<Command>) {
+    let before = state.shelf.query.clone();
+    let models = state.shelf.models.clone();
+    let query = &mut state.shelf.query;
+    ui.horizontal_wrapped(|ui| {
+        let field = TextEdit::singleline(&mut query.text).hint_text("Words of the prompt").char_limit(1000);
+        let field = ui.add_sized(vec2(260.0, tokens::CONTROL_HEIGHT), field.margin(Margin::symmetric(10, 7)));
+        field.widget_info(|| WidgetInfo::labeled(egui::Role::TextInput, true, "Search the library"));
+        let stars =
+            ComboBox::from_id_salt("library stars").selected_text(at_least(query.min_stars)).show_ui(ui, |ui| {
+                for stars in 0..=5 {
+                    ui.selectable_value(&mut query.min_stars, stars, at_least(stars));
+                }
+            });
+        named(stars.response, "Stars");
+        let mode = query.mode.as_deref().map_or("Any mode", mode_words);
+        let mode = ComboBox::from_id_salt("library mode").selected_text(mode).show_ui(ui, |ui| {
+            ui.selectable_value(&mut query.mode, None, "Any mode");
+            for (role, words, _) in words::MODES {
+                ui.selectable_value(&mut query.mode, Some(role.name().to_owned()), words);
+            }
+            ui.selectable_value(&mut query.mode, Some("custom".to_owned()), "Custom blocks");
+        });
+        named(mode.response, "Mode");
+        let model = query.model.as_deref().map_or("Any model", model_words);
+        let model = ComboBox::from_id_salt("library model").selected_text(model).show_ui(ui, |ui| {
+            ui.selectable_value(&mut query.model, None, "Any model");
+            for model in &models {
+                ui.selectable_value(&mut query.model, Some(model.clone()), model_words(model));
+            }
+        });
+        named(model.response, "Model");
+        let order = ComboBox::from_id_salt("library order").selected_text(order_words(query.order)).show_ui(ui, |ui| {
+            for order in [Order::Newest, Order::Oldest, Order::Stars, Order::Prompt] {
+                ui.selectable_value(&mut query.order, order, order_words(order));
+            }
+        });
+        named(order.response, "Order");
+        if query.reference.is_some() && ui.button("With one reference ×").on_hover_text("Show all again").clicked() {
+            query.reference = None;
+        }
+    });
+    if *query != before {
+        commands.push(Command::Shelf(ShelfCommand::Search));
+    }
+}
+
+fn named(response: egui::Response, name: &'static str) {
+    response.widget_info(|| WidgetInfo::labeled(egui::Role::ComboBox, true, name));
+}
+
+fn at_least(stars: u8) -> String {
+    match stars {
+        0 => "Any stars".to_owned(),
+        5 => "★★★★★".to_owned(),
+        stars => format!("{} and more", "★".repeat(usize::from(stars))),
+    }
+}
+
+fn mode_words(mode: &str) -> &'static str {
+    let known = words::MODES.iter().find(|(role, ..)| role.name() == mode);
+    known.map_or("Custom blocks", |(_, words, _)| *words)
+}
+
+/// The engine writes a name and a content, "sdxl@1f0c…".
+fn model_words(model: &str) -> &str {
+    match model.rsplit_once('@').map_or(model, |(name, _)| name) {
+        "" | "built-in" => "Built-in model",
+        name => name,
+    }
+}
+
+fn order_words(order: Order) -> &'static str {
+    match order {
+        Order::Newest => "Newest first",
+        Order::Oldest => "Oldest first",
+        Order::Stars => "Most stars first",
+        Order::Prompt => "By prompt",
+    }
+}
+
+fn grid(ui: &mut Ui, state: &mut AppState, textures: &mut Textures, commands: &mut Vec<Command>) {
+    let shown = state.shelf.page.pictures.len() as u64;
+    if shown == 0 && !state.shelf.is_searching {
+        ui.add_space(tokens::SPACE_GROUP);
+        let everything = Query { limit: PAGE, order: state.shelf.query.order, ..Query::default() };
+        ui.vertical_centered(|ui| match state.shelf.query == everything {
+            true => widgets::hint(ui, "Every picture that you make is kept here"),
+            false => widgets::hint(ui, "No picture is like that; take away a word or a filter"),
+        });
+    }
+    // A page is small, and the panels change nothing of it.
+    let pictures = state.shelf.page.pictures.clone();
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing = vec2(tokens::SPACE_M, tokens::SPACE_M);
+        for picture in &pictures {
+            card(ui, state, picture, textures, commands);
+        }
+    });
+    if shown < state.shelf.page.total {
+        ui.vertical_centered(|ui| {
+            if ui.button("Show more").clicked() {
+                commands.push(Command::Shelf(ShelfCommand::More));
+            }
+        });
+    }
+}
+
+fn title(picture: &LibraryPicture) -> String {
+    let prompt = picture.recipe.prompt.trim();
+    let prompt = if prompt.is_empty() { "no prompt" } else { prompt };
+    format!("{prompt}, seed {}", picture.recipe.seed.unwrap_or_default())
+}
+
+fn card(
+    ui: &mut Ui,
+    state: &mut AppState,
+    picture: &LibraryPicture,
+    textures: &mut Textures,
+    commands: &mut Vec<Command>,
+) {
+    let colours = palette(ui);
+    let is_selected = state.shelf.selected == Some(picture.id);
+    let (rect, response) = ui.allocate_exact_size(vec2(THUMBNAIL, THUMBNAIL + STARS), Sense::click());
+    let name = format!("Library picture: {}", title(picture));
+    response.widget_info(|| WidgetInfo::selected(egui::Role::Button, true, is_selected, &name));
+    if ui.is_rect_visible(rect) {
+        let square = egui::Rect::from_min_size(rect.min, vec2(THUMBNAIL, THUMBNAIL));
+        let radius = CornerRadius::same(tokens::RADIUS);
+        ui.painter().rect_filled(square, radius, colours.field);
+        match state.shelf.thumbnails.get(&picture.hash) {
+            Some(small) => {
+                let texture = textures.get(ui.ctx(), &format!("library {}", picture.hash), small);
+                let size = texture.size_vec2();
+                let place =
+                    egui::Rect::from_center_size(square.center(), size * (THUMBNAIL / size.max_elem().max(1.0)));
+                Image::new(&texture).corner_radius(radius).paint_at(ui, place);
+            }
+            None => state.want_thumbnail(&picture.hash, &picture.file),
+        }
+        let stroke = match (is_selected, response.hovered() || response.has_focus()) {
+            (true, _) => Stroke::new(2.0, colours.accent),
+            (false, true) => Stroke::new(1.0, colours.line_strong),
+            (false, false) => Stroke::NONE,
+        };
+        ui.painter().rect_stroke(square, radius, stroke, StrokeKind::Inside);
+        let stars = "★".repeat(usize::from(picture.stars));
+        let font = egui::FontId::proportional(tokens::TEXT_SMALL);
+        let below = square.center_bottom() + vec2(0.0, STARS / 2.0);
+        ui.painter().text(below, egui::Align2::CENTER_CENTER, stars, font, colours.accent);
+    }
+    if response.double_clicked() {
+        commands.push(Command::Shelf(ShelfCommand::Show(picture.id)));
+    } else if response.clicked() {
+        commands.push(Command::Shelf(ShelfCommand::Select(picture.id)));
+    }
+    response.on_hover_text(title(picture));
+}
+
+/// What can be done with the selected picture; true when the browser is to give way to what was asked.
+fn details(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) -> bool {
+    let Some(picture) = state.shelf.selected.and_then(|id| state.shelf.picture(id)) else { return false };
+    ui.separator();
+    ui.horizontal(|ui| {
+        for stars in 1..=5_u8 {
+            let is_given = stars <= picture.stars;
+            let sign = RichText::new(if is_given { "★" } else { "☆" }).size(tokens::TEXT_HEADING);
+            let button = ui.add(egui::Button::new(sign).frame(false));
+            button.widget_info(|| {
+                let name = if stars == 1 { "1 star".to_owned() } else { format!("{stars} stars") };
+                WidgetInfo::selected(egui::Role::Button, true, is_given, name)
+            });
+            if button.clicked() {
+                // The same again takes them away.
+                let stars = if stars == picture.stars { 0 } else { stars };
+                commands.push(Command::Shelf(ShelfCommand::Rate(picture.hash.clone(), stars)));
+            }
+        }
+        let side = |side: Option<u32>| side.unwrap_or_default();
+        let (width, height) = (side(picture.recipe.width), side(picture.recipe.height));
+        let words = format!("{} · {width} × {height} · {}", title(picture), model_words(&picture.recipe.model.model));
+        ui.add(egui::Label::new(words).truncate());
+    });
+    let mut leaves = false;
+    ui.horizontal_wrapped(|ui| {
+        for (name, tip, command, gives_way) in [
+            ("Show", "Put it onto the canvas", ShelfCommand::Show(picture.id), true),
+            ("Restore its settings", "Bring back all that made it", ShelfCommand::Restore(picture.id), true),
+            ("Use it as reference", "Take its style next", ShelfCommand::UseAsReference(picture.id), true),
+            ("Same reference", "All pictures with its first reference", ShelfCommand::SameReference(picture.id), false),
+            ("Open its folder", "Where the file lies", ShelfCommand::OpenFolder(picture.id), false),
+        ] {
+            let is_possible = name != "Same reference" || !picture.recipe.references.is_empty();
+            if ui.add_enabled(is_possible, egui::Button::new(name)).on_hover_text(tip).clicked() {
+                commands.push(Command::Shelf(command));
+                leaves |= gives_way;
+            }
+        }
+    });
+    leaves
+}
