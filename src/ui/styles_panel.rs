@@ -11,6 +11,8 @@ use crate::app::{AppState, Command, Place, ShelfCommand};
 use crate::library::Style;
 
 const THUMBNAIL: f32 = 68.0;
+/// Height of the line below it.
+const NAME: f32 = 18.0;
 
 /// What is being typed.
 #[derive(Default)]
@@ -47,16 +49,16 @@ impl StylesPanel {
         }
         notes_ui(ui, state, Place::Styles, commands);
         self.removed(ui, state, commands);
-        if state.shelf.styles.is_empty() {
-            widgets::hint(ui, "References that you save are here for the next picture, one click away");
-            return;
-        }
-        ui.horizontal_wrapped(|ui| {
-            ui.spacing_mut().item_spacing = vec2(tokens::SPACE_M, tokens::SPACE_M);
-            for (style, thumbnail) in &state.shelf.styles {
-                let texture = textures.get(ui.ctx(), &format!("style {}", style.reference.hash), thumbnail);
-                self.style(ui, style, &texture, commands);
-            }
+        // Two rows, and the rest by scrolling: the prompt below must stay in sight.
+        let rows = egui::ScrollArea::vertical().id_salt("styles").max_height(2.2 * (THUMBNAIL + NAME));
+        rows.auto_shrink([false, true]).show(ui, |ui| {
+            ui.horizontal_wrapped(|ui| {
+                ui.spacing_mut().item_spacing = vec2(tokens::SPACE_M, tokens::SPACE_M);
+                for (style, thumbnail) in &state.shelf.styles {
+                    let texture = textures.get(ui.ctx(), &format!("style {}", style.reference.hash), thumbnail);
+                    self.style(ui, style, &texture, commands);
+                }
+            });
         });
         self.renaming(ui, commands);
     }
@@ -110,7 +112,7 @@ impl StylesPanel {
 
     fn style(&mut self, ui: &mut Ui, style: &Style, texture: &egui::TextureHandle, commands: &mut Vec<Command>) {
         let colours = palette(ui);
-        let (rect, response) = ui.allocate_exact_size(vec2(THUMBNAIL, THUMBNAIL + 18.0), Sense::click());
+        let (rect, response) = ui.allocate_exact_size(vec2(THUMBNAIL, THUMBNAIL + NAME), Sense::click());
         response.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, format!("Style: {}", style.name)));
         let square = egui::Rect::from_min_size(rect.min, vec2(THUMBNAIL, THUMBNAIL));
         let radius = CornerRadius::same(tokens::RADIUS - 2);
