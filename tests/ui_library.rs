@@ -80,7 +80,7 @@ fn every_picture_is_found_rated_and_taken_up_again() {
     press(&mut window, Modifiers::COMMAND, Key::A);
     press(&mut window, Modifiers::NONE, Key::Backspace);
     wait_for_pictures(&mut window, 2);
-    choose(&mut window, "Stars", "★★★ and more");
+    choose(&mut window, "Stars", "3 stars and more");
     wait_for_pictures(&mut window, 1);
     assert_eq!(found(&window), ["a red fox"]);
     choose(&mut window, "Mode", "Layout");
@@ -245,7 +245,7 @@ fn a_dropped_picture_of_ours_is_asked_about_and_restores_itself_whole() {
             hash: "ab".repeat(32),
             name: "lost.png".to_owned(),
             role: Mode::Layout,
-            subtract: Some(Subtraction::default()),
+            subtract: Some(Subtraction { words: "a house".to_owned(), strength: 0.4 }),
             ..Reference::default()
         }],
         ..Recipe::default()

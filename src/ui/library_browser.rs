@@ -13,7 +13,9 @@ use crate::app::{AppState, Command, PAGE, Place, ShelfCommand};
 use crate::library::{LibraryPicture, Order, Query};
 
 const THUMBNAIL: f32 = 132.0;
+/// Height of the line of stars below, and the width of one.
 const STARS: f32 = 20.0;
+const STAR: f32 = 16.0;
 
 /// False once the browser was closed.
 pub fn library_browser(
@@ -66,6 +68,7 @@ fn filters(ui: &mut Ui, state: &mut AppState, commands: &mut Vec<Command>) {
     let query = &mut state.shelf.query;
     ui.horizontal_wrapped(|ui| {
         let field = TextEdit::singleline(&mut query.text).hint_text("Words of the prompt").char_limit(1000);
+        let field = field.id(Id::unique("search the library"));
         let field = ui.add_sized(vec2(260.0, tokens::CONTROL_HEIGHT), field.margin(Margin::symmetric(10, 7)));
         field.widget_info(|| WidgetInfo::labeled(egui::Role::TextInput, true, "Search the library"));
         let stars =
@@ -114,8 +117,9 @@ fn named(response: egui::Response, name: &'static str) {
 fn at_least(stars: u8) -> String {
     match stars {
         0 => "Any stars".to_owned(),
-        5 => "★★★★★".to_owned(),
-        stars => format!("{} and more", "★".repeat(usize::from(stars))),
+        1 => "1 star and more".to_owned(),
+        5 => "5 stars".to_owned(),
+        stars => format!("{stars} stars and more"),
     }
 }
 
@@ -206,10 +210,11 @@ fn card(
             (false, false) => Stroke::NONE,
         };
         ui.painter().rect_stroke(square, radius, stroke, StrokeKind::Inside);
-        let stars = "★".repeat(usize::from(picture.stars));
-        let font = egui::FontId::proportional(tokens::TEXT_SMALL);
-        let below = square.center_bottom() + vec2(0.0, STARS / 2.0);
-        ui.painter().text(below, egui::Align2::CENTER_CENTER, stars, font, colours.accent);
+        for index in 0..picture.stars {
+            let from_middle = (f32::from(index) - (f32::from(picture.stars) - 1.0) / 2.0) * STAR;
+            let place = square.center_bottom() + vec2(from_middle, STARS / 2.0);
+            star(ui.painter(), place, STAR * 0.42, colours.accent);
+        }
     }
     if response.double_clicked() {
         commands.push(Command::Shelf(ShelfCommand::Show(picture.id)));
@@ -219,6 +224,21 @@ fn card(
     response.on_hover_text(title(picture));
 }
 
+/// A star of five points; the fonts have none.
+fn star(painter: &egui::Painter, centre: egui::Pos2, radius: f32, colour: egui::Color32) {
+    /// Inner to outer radius of the regular star.
+    const WAIST: f32 = 0.382;
+    let mut mesh = egui::Mesh::default();
+    mesh.colored_vertex(centre, colour);
+    for point in 0..10_u32 {
+        let angle = std::f32::consts::PI * (point as f32 / 5.0 - 0.5);
+        let reach = if point % 2 == 0 { radius } else { radius * WAIST };
+        mesh.colored_vertex(centre + reach * vec2(angle.cos(), angle.sin()), colour);
+        mesh.add_triangle(0, point + 1, (point + 1) % 10 + 1);
+    }
+    painter.add(mesh);
+}
+
 /// What can be done with the selected picture; true when the browser is to give way to what was asked.
 fn details(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) -> bool {
     let Some(picture) = state.shelf.selected.and_then(|id| state.shelf.picture(id)) else { return false };
@@ -226,8 +246,15 @@ fn details(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) -> bool {
     ui.horizontal(|ui| {
         for stars in 1..=5_u8 {
             let is_given = stars <= picture.stars;
-            let sign = RichText::new(if is_given { "★" } else { "☆" }).size(tokens::TEXT_HEADING);
-            let button = ui.add(egui::Button::new(sign).frame(false));
+            let (rect, button) = ui.allocate_exact_size(vec2(24.0, tokens::CONTROL_HEIGHT), Sense::click());
+            let colours = palette(ui);
+            let is_near = button.hovered() || button.has_focus();
+            let colour = match (is_given, is_near) {
+                (true, _) => colours.accent,
+                (false, true) => colours.line_strong,
+                (false, false) => colours.line,
+            };
+            star(ui.painter(), rect.center(), 9.0, colour);
             button.widget_info(|| {
                 let name = if stars == 1 { "1 star".to_owned() } else { format!("{stars} stars") };
                 WidgetInfo::selected(egui::Role::Button, true, is_given, name)

@@ -1,6 +1,8 @@
 //! The artist's styles: a click applies one, and the reference in use becomes a new one.
 
-use egui::{Align, CornerRadius, Image, Layout, RichText, Sense, Stroke, StrokeKind, TextEdit, Ui, WidgetInfo, vec2};
+use egui::{
+    Align, CornerRadius, Id, Image, Layout, RichText, Sense, Stroke, StrokeKind, TextEdit, Ui, WidgetInfo, vec2,
+};
 
 use super::notes_ui::notes_ui;
 use super::textures::Textures;
@@ -66,6 +68,8 @@ impl StylesPanel {
     fn naming(&mut self, ui: &mut Ui, commands: &mut Vec<Command>) {
         ui.horizontal(|ui| {
             let field = TextEdit::singleline(&mut self.name).hint_text("Name of the style").char_limit(80);
+            // Of its own, so that a message that comes or goes above does not end the typing.
+            let field = field.id(Id::unique("name of the style"));
             let field = ui.add_sized(vec2(ui.available_width() - 76.0, tokens::CONTROL_HEIGHT), field);
             field.widget_info(|| WidgetInfo::labeled(egui::Role::TextInput, true, "Name of the style"));
             let is_done = field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
@@ -84,7 +88,7 @@ impl StylesPanel {
         ui.horizontal(|ui| {
             let field = ui.add_sized(
                 vec2(ui.available_width() - 92.0, tokens::CONTROL_HEIGHT),
-                TextEdit::singleline(to).char_limit(80),
+                TextEdit::singleline(to).char_limit(80).id(Id::unique("new name of the style")),
             );
             field.widget_info(|| WidgetInfo::labeled(egui::Role::TextInput, true, "New name of the style"));
             let is_entered = field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
