@@ -1,5 +1,5 @@
 //! Two-dimensional convolution as one product: a row is the window of an output pixel, gathered tap by tap from the
-//! channels-last picture (implicit GEMM; the window matrix never exists as a whole).
+//! channels-last picture (implicit GEMM; the window matrix never exists as a whole). Where it pays, Winograd's way.
 
 use candle_core::{DType, Result, Tensor, bail};
 
@@ -10,6 +10,7 @@ use super::microkernel::DEPTH;
 use super::panels::Panels;
 use super::product::{Product, Rows};
 use super::tensors::{channels_first, channels_last, with_optional_slices};
+use super::winograd::{Winograd, pays};
 
 /// How a window moves over a picture. Padding is zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +109,7 @@ impl PackedConv2d {
         let tensors = [Some(&x), self.bias.as_ref(), shift.as_ref(), residual.as_ref()];
         let out = measured("convolution", about, || {
             with_optional_slices(tensors, |[x, bias, shift, residual]| {
-                let left = Windows {
+                let windows = Windows {
                     numbers: x.unwrap_or_default(),
                     channels,
                     size: (height, width),
@@ -118,7 +119,11 @@ impl PackedConv2d {
                     window: self.window,
                 };
                 let (rows, panels) = (out_height * out_width, &self.panels);
-                Ok(Product { panels, left, groups: batch, rows, bias, shift, residual }.run())
+                if self.kernel == (3, 3) && stride == 1 && pays(channels, batch, out_height, out_width) {
+                    let size = (out_height, out_width);
+                    return Ok(Winograd { panels, windows, batch, size, bias, shift, residual }.run());
+                }
+                Ok(Product { panels, left: windows, groups: batch, rows, bias, shift, residual }.run())
             })
         })?;
         channels_first(&Tensor::from_vec(out, (batch, out_height, out_width, outputs), x.device())?)
@@ -136,8 +141,8 @@ impl PackedConv2d {
 }
 
 /// The windows of a channels-last picture, one for each output pixel.
-struct Windows<'a> {
-    numbers: &'a [f32],
+pub(super) struct Windows<'a> {
+    pub(super) numbers: &'a [f32],
     channels: usize,
     /// Height and width as it lies.
     size: (usize, usize),
@@ -150,7 +155,7 @@ struct Windows<'a> {
 
 impl Windows<'_> {
     /// Where the pixel at the given place of the padded picture begins; None in the padding.
-    fn pixel(&self, group: usize, y: usize, x: usize) -> Option<usize> {
+    pub(super) fn pixel(&self, group: usize, y: usize, x: usize) -> Option<usize> {
         let (y, x) = (y.checked_sub(self.window.before)?, x.checked_sub(self.window.before)?);
         if y >= self.seen.0 || x >= self.seen.1 {
             return None;

@@ -62,7 +62,7 @@ impl PackedLinear {
             let Panels { inputs, outputs, .. } = self.panels;
             (format!("{rows} x {inputs} x {outputs}"), 2.0 * (rows * inputs * outputs) as f64)
         };
-        let op = if self.panels.gated { "linear, gated" } else { "linear" };
+        let op = if self.panels.gated { "linear, GEGLU" } else { "linear" };
         let out = measured(op, about, || {
             with_optional_slices([Some(&x), self.bias.as_ref(), residual.as_ref()], |[x, bias, residual]| {
                 let left = PlainRows { numbers: x.unwrap_or_default(), width: self.panels.inputs };

@@ -35,6 +35,8 @@ mod tensors;
 #[cfg(test)]
 mod tests;
 mod widen;
+mod winograd;
+mod winograd_transforms;
 
 pub use conv2d::{ConvExtras, PackedConv2d, Window};
 pub use isa::Isa;

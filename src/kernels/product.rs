@@ -35,7 +35,7 @@ pub(super) struct Product<'a, R> {
     pub residual: Option<&'a [f32]>,
 }
 
-static ZEROS: [f32; MAX_COLUMNS] = [0.0; MAX_COLUMNS];
+pub(super) static ZEROS: [f32; MAX_COLUMNS] = [0.0; MAX_COLUMNS];
 
 struct Scratch {
     left: Buffer<f32>,
@@ -44,7 +44,7 @@ struct Scratch {
 }
 
 /// A buffer of at least `len` numbers; what it holds is of no interest.
-fn room(buffer: &mut Buffer<f32>, len: usize) -> &mut [f32] {
+pub(super) fn room(buffer: &mut Buffer<f32>, len: usize) -> &mut [f32] {
     if buffer.len() < len {
         *buffer = Buffer::of(0.0, len);
     }
@@ -59,7 +59,7 @@ thread_local! {
 
 /// Where all tasks write, each its own rows and columns.
 #[derive(Clone, Copy)]
-struct Out(*mut f32);
+pub(super) struct Out(pub *mut f32);
 // SAFETY: tasks write disjoint parts, and the vector behind it outlives them.
 unsafe impl Send for Out {}
 // SAFETY: as above.

@@ -211,8 +211,14 @@ fn convolution_at_odd_shapes() {
                 check_conv(isa, case, dtype);
             }
         }
-        // Deeper than two blocks, and more pixels than one task takes.
-        check_conv(isa, &case(80, 40, (25, 23), (3, 3), both), DType::F16);
+        // Deeper than two blocks, and more pixels than one task takes; with stride 1, Winograd's way.
+        check_conv(isa, &case(80, 40, (37, 61), (3, 3), strided), DType::F16);
+        for dtype in PRECISIONS {
+            check_conv(isa, &case(256, 40, (9, 7), (3, 3), both), dtype);
+        }
+        check_conv(isa, &case(257, 3, (40, 35), (3, 3), Window::padded(0)), DType::F16);
+        check_conv(isa, &case(647, 33, (7, 9), (3, 3), both), DType::F16);
+        check_conv(isa, &Case { enlarged: Some((9, 12)), ..case(261, 31, (5, 6), (3, 3), both) }, DType::F32);
     }
 }
 
