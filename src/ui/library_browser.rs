@@ -251,8 +251,8 @@ fn details(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) -> bool {
             let is_near = button.hovered() || button.has_focus();
             let colour = match (is_given, is_near) {
                 (true, _) => colours.accent,
-                (false, true) => colours.line_strong,
-                (false, false) => colours.line,
+                (false, true) => colours.text_weak,
+                (false, false) => colours.line_strong,
             };
             star(ui.painter(), rect.center(), 9.0, colour);
             button.widget_info(|| {

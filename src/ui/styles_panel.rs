@@ -130,7 +130,8 @@ impl StylesPanel {
         }
         let name = egui::Label::new(RichText::new(&style.name).small()).truncate().selectable(false);
         let below = egui::Rect::from_min_max(square.left_bottom() + vec2(0.0, 2.0), rect.max);
-        ui.scope_builder(egui::UiBuilder::new().max_rect(below), |ui| ui.add(name));
+        // A child on its own: a scope would move the place of the next style.
+        ui.new_child(egui::UiBuilder::new().max_rect(below)).add(name);
         if response.clicked() {
             commands.push(Command::Shelf(ShelfCommand::ApplyStyle(style.name.clone())));
         }
