@@ -434,7 +434,7 @@ fn adapters_are_described_and_paired() {
 fn other_adapters_are_named() {
     type Tensors<'a> = &'a [(&'a str, &'a [usize])];
     let cases: [(Tensors, &str); 3] = [
-        (&[("proj.0.weight", &[1280, 1280]), ("proj.3.weight", &[768])], "full face"),
+        (&[("latents", &[1, 16, 1280]), ("proj_in.weight", &[1280, 512])], "InstantID"),
         (&[("proj.0.weight", &[1024, 512]), ("norm.weight", &[2048])], "FaceID adapter"),
         (&[("perceiver_resampler.proj_in.weight", &[2048, 1280]), ("norm.weight", &[2048])], "FaceID Plus"),
     ];

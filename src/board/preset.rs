@@ -58,7 +58,7 @@ impl Preset {
     pub fn axis(self, recipe: &Recipe, blocks: &ModelBlocks, defaults: &ModelDefaults) -> Result<Axis, BoardError> {
         let has_words =
             recipe.references.iter().any(|r| r.subtract.as_ref().is_some_and(|s| !s.words.trim().is_empty()));
-        let has_layout = blocks.layout.is_some() && blocks.style.is_some();
+        let has_layout = !blocks.layout.is_empty() && !blocks.style.is_empty();
         let is_guided = recipe.guidance.unwrap_or(defaults.guidance) > 1.0;
         let mode = |label: &str, role: Role| Setting::new(label, [Change::Mode(role)]);
         let settings = match self {

@@ -13,9 +13,11 @@ use candle_core::{DType, Tensor};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use super::device::Place;
-use super::model::{ImagePromptParts, Model};
+use super::image_prompt_parts::ImagePromptParts;
+use super::model::Model;
 use crate::library::write_atomically;
 use crate::nn::ip_adapter::{ImageFeatures, ProjectionShape};
+use crate::nn::resampler::ResamplerShape;
 use crate::recipe::Crop;
 
 /// To be counted up whenever the encoder gives other numbers than before (beyond rounding).
@@ -40,7 +42,7 @@ impl Key {
     pub fn new(model: &Model, parts: &ImagePromptParts, place: &Place, picture: Option<(&str, Crop)>) -> Self {
         let kind = match parts.projection {
             ProjectionShape::Base { .. } => "image_embeds",
-            ProjectionShape::Plus(_) => "hidden_states[-2]",
+            ProjectionShape::Plus(_) | ProjectionShape::Full { .. } => "hidden_states[-2]",
         };
         // The name of the folder does not matter, its content does.
         let files = &model.files.image_encoder;
@@ -69,7 +71,10 @@ impl EmbeddingCache {
         let (shape, values) = decode(&bytes, key)?;
         let (is_base, expected) = match &parts.projection {
             ProjectionShape::Base { embedding_dim, .. } => (true, shape.as_slice() == [1, *embedding_dim]),
-            ProjectionShape::Plus(plus) => (false, shape.len() == 3 && shape.last() == Some(&plus.embedding_dim)),
+            ProjectionShape::Plus(ResamplerShape { embedding_dim, .. })
+            | ProjectionShape::Full { embedding_dim, .. } => {
+                (false, shape.len() == 3 && shape.last() == Some(embedding_dim))
+            }
         };
         if !expected {
             return None;

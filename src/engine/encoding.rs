@@ -4,7 +4,8 @@ use candle_core::{DType, Tensor};
 
 use super::device::Place;
 use super::embedding_cache::Key;
-use super::model::{ImagePromptParts, Model};
+use super::image_prompt_parts::ImagePromptParts;
+use super::model::Model;
 use super::networks::Networks;
 use super::pipeline::{JobContext, Journal, Session};
 use super::references::{ActiveReference, ReferenceTokens, image_prompts};
@@ -105,7 +106,8 @@ impl Session {
         };
         let image = match (image, subtraction(reference)) {
             (ImageFeatures::Embeds(embeds), Some(subtract)) => {
-                if model.text[1].tokenizer.chunks(&subtract.words).is_ok_and(|chunks| chunks.len() > 1) {
+                let chunks = model.pooling_tower().map(|tower| tower.tokenizer.chunks(&subtract.words));
+                if matches!(chunks, Some(Ok(chunks)) if chunks.len() > 1) {
                     journal.notices.push("only the first 75 tokens of the words to subtract are used".to_owned());
                 }
                 let pooled = words.get_or_try(subtract.words.clone(), || {
@@ -151,11 +153,17 @@ pub(super) fn subtraction(reference: &Reference) -> Option<&Subtraction> {
 pub(super) fn ensure_subtractable(parts: &ImagePromptParts, model: &Model) -> Result<(), EngineError> {
     let ProjectionShape::Base { embedding_dim, .. } = parts.projection else {
         return Err(EngineError::Input(format!(
-            "words cannot be subtracted with the Plus adapter {}, which works on patches and not on one embedding; use a base adapter such as ip-adapter_sdxl, or leave the words out",
-            parts.info.file
+            "words cannot be subtracted with the {} adapter {}, which works on patches and not on one embedding; use a base adapter such as ip-adapter_sdxl, or leave the words out",
+            parts.info.kind, parts.info.file
         )));
     };
-    let text = model.text[1].config.projection_dim;
+    let Some(tower) = model.pooling_tower() else {
+        return Err(EngineError::Input(format!(
+            "words cannot be subtracted with {}: it has no text encoder in the space of the image encoder; use an SDXL model, or leave the words out",
+            model.files.model
+        )));
+    };
+    let text = tower.config.projection_dim;
     if text == embedding_dim {
         return Ok(());
     }
@@ -182,6 +190,6 @@ fn encode_image(
     let encoding = networks.vision(parts, place)?.forward(&pixels, cancel)?;
     Ok(match parts.projection {
         ProjectionShape::Base { .. } => ImageFeatures::Embeds(encoding.image_embeds),
-        ProjectionShape::Plus(_) => ImageFeatures::States(encoding.penultimate),
+        ProjectionShape::Plus(_) | ProjectionShape::Full { .. } => ImageFeatures::States(encoding.penultimate),
     })
 }

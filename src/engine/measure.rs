@@ -67,7 +67,7 @@ impl ClipMeasure {
         }
         let model = Model::without_loras(paths, true)?;
         let image = model.image_prompt.as_ref().map(|parts| parts.encoder_config.projection_dim);
-        if image != Some(model.text[1].config.projection_dim) {
+        if image.is_none() || image != model.pooling_tower().map(|tower| tower.config.projection_dim) {
             return Ok(None);
         }
         let place = device::open(compute)?;

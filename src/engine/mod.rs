@@ -16,6 +16,7 @@ mod encoding;
 mod error;
 mod fake_engine;
 mod handle;
+mod image_prompt_parts;
 mod job;
 mod judge;
 mod loras;
@@ -39,13 +40,13 @@ pub use device::{built_in_devices, ensure_built_in};
 pub use error::EngineError;
 pub use fake_engine::{FakeEngine, Script};
 pub use handle::{CancelToken, Engine, JobHandle};
+pub use image_prompt_parts::projection_shape;
 pub use job::{
     Compute, DTypeChoice, DeviceChoice, Finished, JobEvent, JobSpec, LatentRgb, Latents, ModelPaths, Preview, Step,
     Timings,
 };
 pub use judge::{BuiltInJudge, Verdict};
 pub use measure::{ClipMeasure, Embedding, Match};
-pub use model::projection_shape;
 pub use pipeline::random_seed;
 pub use prompt_count::{PromptCount, PromptCounter};
 pub use worker::Waker;

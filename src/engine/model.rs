@@ -5,21 +5,18 @@ use std::sync::Arc;
 use candle_nn::VarBuilder;
 use serde::Deserialize;
 
+use super::image_prompt_parts::{ImagePromptParts, image_prompt_parts};
 use super::loras::Loras;
 use super::{EngineError, LatentRgb, ModelPaths, builtin};
 use crate::nn::autoencoder_kl::{AutoencoderKl, AutoencoderKlConfig};
 use crate::nn::clip_text::{ClipTextConfig, ClipTextModel};
-use crate::nn::clip_vision::{ClipVisionConfig, ClipVisionModelWithProjection};
-use crate::nn::ip_adapter::{ImageProjection, ProjectionShape, all_key_values};
-use crate::nn::resampler::ResamplerShape;
 use crate::nn::schedulers::SchedulerConfig;
 use crate::nn::tokenizer::{ClipTokenizer, TokenizerTexts};
 use crate::nn::unet_2d_blocks::BlockInfo;
 use crate::nn::unet_2d_condition::UNet2DConditionModel;
 use crate::nn::unet_config::{PerLevel, SampleSize, UNet2DConditionConfig};
-use crate::pixels::ClipImageProcessor;
 use crate::recipe::{Lora, ModelBlocks, ModelDefaults, ModelFiles, SchedulerName};
-use crate::weights::{AdapterInfo, AdapterKind, LoraPart, ModelFolder, Weights, WeightsError, check, open_vae, pair};
+use crate::weights::{LoraPart, ModelFolder, Weights, check, open_vae};
 
 /// One text tower with its tokenizer.
 pub struct TextTower {
@@ -28,22 +25,13 @@ pub struct TextTower {
     pub tokenizer: ClipTokenizer,
 }
 
-/// The adapter and the image encoder that it takes its features from.
-pub struct ImagePromptParts {
-    pub info: AdapterInfo,
-    pub projection: ProjectionShape,
-    pub adapter: Arc<Weights>,
-    pub encoder_config: ClipVisionConfig,
-    pub encoder: Arc<Weights>,
-    pub processor: ClipImageProcessor,
-}
-
 pub struct Model {
     pub unet_config: UNet2DConditionConfig,
     pub unet: Arc<Weights>,
     pub vae_config: AutoencoderKlConfig,
     pub vae: Arc<Weights>,
-    pub text: [TextTower; 2],
+    /// Two for SDXL, one for SD 1.5.
+    pub text: Vec<TextTower>,
     pub scheduler_config: SchedulerConfig,
     /// An empty or absent negative prompt is zeros.
     pub force_zeros_for_empty_prompt: bool,
@@ -86,6 +74,12 @@ const SDXL_LATENT_RGB: ([[f32; 3]; 4], [f32; 3]) = (
     [0.1084, -0.0175, -0.0011],
 );
 const SDXL_SCALING_FACTOR: f64 = 0.13025;
+/// The same for SD 1.5.
+const SD15_LATENT_RGB: ([[f32; 3]; 4], [f32; 3]) = (
+    [[0.3512, 0.2297, 0.3227], [0.3250, 0.4974, 0.2350], [-0.2829, 0.1762, 0.2721], [-0.2120, -0.2616, -0.7177]],
+    [0.0; 3],
+);
+const SD15_SCALING_FACTOR: f64 = 0.18215;
 
 impl Model {
     /// Opens every part by its header and checks that all of it fits together.
@@ -95,12 +89,6 @@ impl Model {
             None => builtin::folder(),
         };
         let index: ModelIndex = folder.json("model_index.json")?;
-        if !folder.has("text_encoder_2/config.json") {
-            return Err(EngineError::Input(format!(
-                "{} has no text_encoder_2, so it is not an SDXL model; choose one in SDXL's format",
-                folder.name()
-            )));
-        }
         let own: OwnSettings =
             if folder.has("instantstyle.json") { folder.json("instantstyle.json")? } else { OwnSettings::default() };
         let mut notices = folder.notices().to_vec();
@@ -116,16 +104,24 @@ impl Model {
 
         let (vae_config, vae) = vae_part(&folder, paths)?;
         checked(&vae, &mut notices, |vb| AutoencoderKl::new(&vae_config, vb).map(drop))?;
-        let mut text = [text_tower(&folder, false, &mut notices)?, text_tower(&folder, true, &mut notices)?];
+        // Size conditioning needs a pooled text, which only SDXL's second tower gives.
+        let is_sdxl = unet_config.addition_embed_type.is_some();
+        if is_sdxl && !folder.has("text_encoder_2/config.json") {
+            return Err(EngineError::Input(format!(
+                "{} has no text_encoder_2, which its UNet needs; download the folder again",
+                folder.name()
+            )));
+        }
+        let mut text = vec![text_tower(&folder, false, &mut notices)?];
+        if is_sdxl {
+            text.push(text_tower(&folder, true, &mut notices)?);
+        }
         check_widths(&folder, &unet_config, &vae_config, &text)?;
 
         let loras = Loras::open(paths, loras, &mut notices)?;
-        let [first, second] = &mut text;
-        let components = vec![
-            (LoraPart::Unet, &mut unet),
-            (LoraPart::TextEncoder, &mut first.weights),
-            (LoraPart::TextEncoder2, &mut second.weights),
-        ];
+        let mut components = vec![(LoraPart::Unet, &mut unet)];
+        let towers = text.iter_mut().map(|tower| &mut tower.weights);
+        components.extend([LoraPart::TextEncoder, LoraPart::TextEncoder2].into_iter().zip(towers));
         loras.merge(components, &mut notices)?;
 
         let scheduler_text = folder.text("scheduler/scheduler_config.json")?.unwrap_or_else(|| "{}".to_owned());
@@ -150,7 +146,7 @@ impl Model {
             vae,
             text,
             scheduler_config,
-            force_zeros_for_empty_prompt: index.force_zeros_for_empty_prompt.unwrap_or(true),
+            force_zeros_for_empty_prompt: index.force_zeros_for_empty_prompt.unwrap_or(is_sdxl),
             block_infos,
             blocks,
             defaults,
@@ -172,6 +168,11 @@ impl Model {
             && (paths.image_encoder.is_some() || folder.has("image_encoder/config.json")))
     }
 
+    /// The text tower with a pooled output in the space of an image encoder; SD 1.5 has none.
+    pub fn pooling_tower(&self) -> Option<&TextTower> {
+        self.text.get(1)
+    }
+
     /// For what does not depend on LoRAs.
     pub fn without_loras(paths: &ModelPaths, needs_image_prompt: bool) -> Result<Self, EngineError> {
         Self::open(&ModelPaths { loras: Vec::new(), ..paths.clone() }, &[], needs_image_prompt)
@@ -179,7 +180,7 @@ impl Model {
 }
 
 /// Runs a network's constructor on the header of its weights; what is missing or misshapen is an error.
-fn checked(
+pub(super) fn checked(
     weights: &Weights,
     notices: &mut Vec<String>,
     build: impl FnOnce(VarBuilder) -> candle_core::Result<()>,
@@ -209,7 +210,8 @@ fn vae_part(folder: &ModelFolder, paths: &ModelPaths) -> Result<(AutoencoderKlCo
     // A file does not say by how much its latents are scaled: as for the VAE that it stands in for.
     let scaling_factor = match folder.has(CONFIG) {
         true => folder.json::<AutoencoderKlConfig>(CONFIG)?.scaling_factor,
-        false => SDXL_SCALING_FACTOR,
+        false if folder.has("text_encoder_2/config.json") => SDXL_SCALING_FACTOR,
+        false => SD15_SCALING_FACTOR,
     };
     let (config, weights) = open_vae(&Arc::new(Weights::open(path)?), scaling_factor)?;
     let config = AutoencoderKlConfig::deserialize(config).map_err(|e| EngineError::Input(e.to_string()))?;
@@ -250,13 +252,12 @@ fn check_widths(
     folder: &ModelFolder,
     unet: &UNet2DConditionConfig,
     vae: &AutoencoderKlConfig,
-    text: &[TextTower; 2],
+    text: &[TextTower],
 ) -> Result<(), EngineError> {
     let wrong = |what: String| {
         Err(EngineError::Input(format!("{}: {what}; the parts of this folder are of different models", folder.name())))
     };
-    let [first, second] = text;
-    let joined = first.config.hidden_size + second.config.hidden_size;
+    let joined: usize = text.iter().map(|tower| tower.config.hidden_size).sum();
     if let PerLevel::One(wanted) = unet.cross_attention_dim
         && wanted != joined
     {
@@ -268,7 +269,9 @@ fn check_widths(
             unet.in_channels, vae.latent_channels
         ));
     }
-    if let (Some(input), Some(time)) = (unet.projection_class_embeddings_input_dim, unet.addition_time_embed_dim) {
+    if let (Some(input), Some(time), [_, second]) =
+        (unet.projection_class_embeddings_input_dim, unet.addition_time_embed_dim, text)
+    {
         let given = second.config.projection_dim + 6 * time;
         if input != given {
             return wrong(format!("the UNet's add_embedding takes {input} numbers, and the rest gives {given}"));
@@ -290,11 +293,12 @@ fn defaults(
         None => (1024, 1024),
     };
     let scheduler = own.scheduler.unwrap_or(scheduler);
-    // InstantStyle's own scripts: 30 steps, guidance 5. LCM models are distilled for few steps, and those that take the
+    // InstantStyle's own scripts: 30 steps, guidance 5, and 7.5 for SD 1.5. LCM models are distilled for few steps, and those that take the
     // guidance as an input want more of it.
     let (steps, guidance) = match scheduler {
         SchedulerName::Lcm => (4, if unet.time_cond_proj_dim.is_some() { 8.0 } else { 1.5 }),
-        _ => (30, 5.0),
+        _ if unet.addition_embed_type.is_some() => (30, 5.0),
+        _ => (30, 7.5),
     };
     ModelDefaults {
         scheduler,
@@ -309,95 +313,10 @@ fn latent_rgb(own: &OwnSettings, vae: &AutoencoderKlConfig) -> Option<Arc<Latent
     let (factors, bias) = match (&own.latent_rgb_factors, own.latent_rgb_bias) {
         (Some(factors), Some(bias)) => (factors.clone(), bias),
         _ if vae.scaling_factor == SDXL_SCALING_FACTOR => (SDXL_LATENT_RGB.0.to_vec(), SDXL_LATENT_RGB.1),
+        _ if vae.scaling_factor == SD15_SCALING_FACTOR => (SD15_LATENT_RGB.0.to_vec(), SD15_LATENT_RGB.1),
         _ => return None,
     };
     (factors.len() == vae.latent_channels).then(|| Arc::new(LatentRgb { factors, bias }))
-}
-
-fn image_prompt_parts(
-    folder: &ModelFolder,
-    paths: &ModelPaths,
-    unet: &UNet2DConditionConfig,
-    block_infos: &[BlockInfo],
-    notices: &mut Vec<String>,
-) -> Result<ImagePromptParts, EngineError> {
-    let adapter = match &paths.adapter {
-        Some(path) => Arc::new(Weights::open(path)?),
-        None if folder.has("ip_adapter.safetensors") => folder.file("ip_adapter.safetensors")?,
-        None => {
-            return Err(EngineError::Input(format!(
-                "a reference needs an IP-Adapter, and {} brings none; name one with --adapter and its encoder with --image-encoder",
-                folder.name()
-            )));
-        }
-    };
-    let (encoder_folder, part) = match &paths.image_encoder {
-        Some(path) => (ModelFolder::open_component(path)?, ""),
-        None if folder.has("image_encoder/config.json") => (folder.clone(), "image_encoder"),
-        None => {
-            return Err(EngineError::Input(format!(
-                "the adapter {} needs an image encoder; name its folder with --image-encoder",
-                adapter.name()
-            )));
-        }
-    };
-    let within = |name: &str| if part.is_empty() { name.to_owned() } else { format!("{part}/{name}") };
-    let encoder_config: ClipVisionConfig = encoder_folder.json(&within("config.json"))?;
-    let info = AdapterInfo::read(&adapter)?;
-    let cross_attentions = block_infos.iter().map(|block| block.cross_attentions.len()).sum();
-    let unet_width = match &unet.cross_attention_dim {
-        PerLevel::One(width) => *width,
-        PerLevel::Each(_) => info.cross_attention_dim,
-    };
-    pair(&info, unet_width, cross_attentions, encoder_config.projection_dim, encoder_config.hidden_size)?;
-    let encoder = encoder_folder.weights(part)?;
-    checked(&encoder, notices, |vb| ClipVisionModelWithProjection::new(&encoder_config, vb).map(drop))?;
-    let projection = projection_shape(&info, &adapter)?;
-    checked(&adapter, notices, |vb| {
-        ImageProjection::new(&projection, vb.clone())?;
-        all_key_values(block_infos, projection.cross_attention_dim(), &vb).map(drop)
-    })?;
-    let processor = match encoder_folder.text(&within("preprocessor_config.json"))? {
-        Some(text) => ClipImageProcessor::from_json(&text)?,
-        None => ClipImageProcessor::new(u32::try_from(encoder_config.image_size).unwrap_or(u32::MAX)),
-    };
-    if processor.crop_size as usize != encoder_config.image_size {
-        return Err(EngineError::Input(format!(
-            "{}: its preprocessor_config.json cuts pictures of {} pixels, but the encoder takes {}",
-            encoder_folder.name(),
-            processor.crop_size,
-            encoder_config.image_size
-        )));
-    }
-    Ok(ImagePromptParts { info, projection, adapter, encoder_config, encoder, processor })
-}
-
-/// The sizes of an adapter's image projection, read from its header.
-pub fn projection_shape(info: &AdapterInfo, adapter: &Weights) -> Result<ProjectionShape, EngineError> {
-    if info.kind != AdapterKind::Plus {
-        return Ok(ProjectionShape::Base {
-            embedding_dim: info.embedding_width,
-            tokens: info.tokens,
-            cross_attention_dim: info.cross_attention_dim,
-        });
-    }
-    let size = |name: &str, axis: usize| {
-        adapter.shape(&format!("image_proj.{name}")).and_then(|shape| shape.get(axis)).copied().unwrap_or(0)
-    };
-    let depth = (0..).take_while(|i| adapter.contains(&format!("image_proj.layers.{i}.0.to_q.weight"))).count();
-    if depth == 0 {
-        let why = "its resampler has no layers".to_owned();
-        return Err(WeightsError::BrokenAdapter { file: info.file.clone(), why }.into());
-    }
-    Ok(ProjectionShape::Plus(ResamplerShape {
-        embedding_dim: info.embedding_width,
-        dim: size("latents", 2),
-        num_queries: info.tokens,
-        inner_dim: size("layers.0.0.to_q.weight", 0),
-        ff_inner_dim: size("layers.0.1.1.weight", 0),
-        output_dim: info.cross_attention_dim,
-        depth,
-    }))
 }
 
 /// Names for people and content for the program, such as `sdxl-base@1f0c…`.

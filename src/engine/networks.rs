@@ -7,7 +7,8 @@ use candle_core::DType;
 use candle_nn::VarBuilder;
 
 use super::device::Place;
-use super::model::{ImagePromptParts, Model, TextTower};
+use super::image_prompt_parts::ImagePromptParts;
+use super::model::{Model, TextTower};
 use super::{EngineError, memory};
 use crate::nn::autoencoder_kl::AutoencoderKl;
 use crate::nn::clip_text::ClipTextModel;
@@ -57,15 +58,18 @@ fn filled<T>(slot: &mut Option<T>, make: impl FnOnce() -> Result<T, EngineError>
 impl Networks {
     pub fn text(
         &mut self,
-        towers: &[TextTower; 2],
+        towers: &[TextTower],
         is_second: bool,
         place: &Place,
     ) -> Result<&ClipTextModel, EngineError> {
+        let Some(tower) = towers.get(usize::from(is_second)) else {
+            return Err(EngineError::Compute("the model has no second text tower".to_owned()));
+        };
         if self.text.get(usize::from(is_second)).is_some_and(Option::is_none) {
-            self.make_room(&towers[usize::from(is_second)].weights, place);
+            self.make_room(&tower.weights, place);
         }
         let [first, second] = &mut self.text;
-        let (slot, tower) = if is_second { (second, &towers[1]) } else { (first, &towers[0]) };
+        let slot = if is_second { second } else { first };
         filled(slot, || load(&tower.weights, place.dtype, place, |vb| ClipTextModel::new(&tower.config, is_second, vb)))
     }
 

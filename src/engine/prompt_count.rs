@@ -21,13 +21,12 @@ pub struct PromptCount {
 /// Counts with a model's own tokenizers. Cheap to clone; needs no weights.
 #[derive(Clone)]
 pub struct PromptCounter {
-    tokenizers: Arc<[ClipTokenizer; 2]>,
+    tokenizers: Arc<[ClipTokenizer]>,
 }
 
 impl PromptCounter {
     pub(super) fn new(model: &Model) -> Self {
-        let [first, second] = &model.text;
-        Self { tokenizers: Arc::new([first.tokenizer.clone(), second.tokenizer.clone()]) }
+        Self { tokenizers: model.text.iter().map(|tower| tower.tokenizer.clone()).collect() }
     }
 
     /// Takes time with the length of the text (a page: milliseconds), so not for a thread that paints.

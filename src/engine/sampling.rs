@@ -64,7 +64,10 @@ impl Sampling<'_> {
         let (embeds, pooled) = match self.negative {
             Some(negative) => (
                 Tensor::cat(&[&negative.embeds, &self.prompt.embeds], 0)?,
-                Tensor::cat(&[&negative.pooled, &self.prompt.pooled], 0)?,
+                match (&negative.pooled, &self.prompt.pooled) {
+                    (Some(negative), Some(prompt)) => Some(Tensor::cat(&[negative, prompt], 0)?),
+                    _ => None,
+                },
             ),
             None => (self.prompt.embeds.clone(), self.prompt.pooled.clone()),
         };
@@ -88,8 +91,8 @@ impl Sampling<'_> {
             let image_prompts = if is_in_window(i, count, self.window) { self.image_prompts } else { &[] };
             let conditioning = Conditioning {
                 text: &text,
-                added: Some(AddedConditioning {
-                    text_embeds: &pooled,
+                added: pooled.as_ref().map(|text_embeds| AddedConditioning {
+                    text_embeds,
                     time_ids: [height, width, 0.0, 0.0, height, width],
                 }),
                 image_prompts,

@@ -1,4 +1,5 @@
-//! Prompts to conditioning (diffusers `pipeline_stable_diffusion_xl.py`: `encode_prompt`), with long prompts in chunks.
+//! Prompts to conditioning (diffusers `pipeline_stable_diffusion_xl.py` and `pipeline_stable_diffusion.py`:
+//! `encode_prompt`), with long prompts in chunks.
 
 use candle_core::{D, Tensor};
 
@@ -9,19 +10,20 @@ use super::networks::Networks;
 use crate::nn::cancel::Cancel;
 use crate::nn::tokenizer::{ClipTokenizer, TokenizerError};
 
-/// A prompt, encoded by both towers.
+/// A prompt, encoded by all towers: SDXL has two, SD 1.5 one.
 #[derive(Debug, Clone)]
 pub struct PromptEmbeds {
-    /// `[1, 77 * chunks, width of both towers]`
+    /// `[1, 77 * chunks, width of all towers]`
     pub embeds: Tensor,
     /// Pooled by the second tower from the first chunk, `[1, projection_dim]`.
-    pub pooled: Tensor,
+    pub pooled: Option<Tensor>,
 }
 
 impl PromptEmbeds {
     /// What stands for an empty prompt where the model says so.
     pub fn zeros_like(&self) -> Result<Self, EngineError> {
-        Ok(Self { embeds: self.embeds.zeros_like()?, pooled: self.pooled.zeros_like()? })
+        let pooled = self.pooled.as_ref().map(Tensor::zeros_like).transpose()?;
+        Ok(Self { embeds: self.embeds.zeros_like()?, pooled })
     }
 }
 
@@ -61,22 +63,21 @@ pub fn encode(
         let ids = padded_chunks(&tower.tokenizer, text, chunks)?;
         let encoding = networks.text(&model.text, is_second, place)?.forward(&ids, cancel)?;
         // [chunks, 77, width] and [1, chunks * 77, width] hold the same numbers in the same order.
-        let (_, _, width) = encoding.penultimate.dims3()?;
-        states.push(encoding.penultimate.contiguous()?.reshape((1, (), width))?);
+        // SDXL takes the penultimate states of both towers, SD 1.5 the last ones of its own.
+        let taken = if model.text.len() == 1 { &encoding.last } else { &encoding.penultimate };
+        let (_, _, width) = taken.dims3()?;
+        states.push(taken.contiguous()?.reshape((1, (), width))?);
         if let Some(embeds) = encoding.text_embeds {
             pooled = Some(embeds.narrow(0, 0, 1)?);
         }
     }
-    let pooled = pooled.ok_or_else(|| EngineError::Compute("the second text tower gave no pooled text".to_owned()))?;
-    let [first, second] = &states[..] else {
-        return Err(EngineError::Compute("a text tower gave nothing".to_owned()));
-    };
-    if first.dim(1)? != second.dim(1)? {
+    let lengths = states.iter().map(|state| state.dim(1)).collect::<candle_core::Result<Vec<_>>>()?;
+    if lengths.windows(2).any(|pair| pair.first() != pair.last()) {
         return Err(EngineError::Input(
             "the model's two tokenizers make chunks of different lengths; its folder is damaged".to_owned(),
         ));
     }
-    Ok(PromptEmbeds { embeds: Tensor::cat(&[first, second], D::Minus1)?, pooled })
+    Ok(PromptEmbeds { embeds: Tensor::cat(&states, D::Minus1)?, pooled })
 }
 
 /// The second tower's pooled projection of the words to subtract (their first 75 tokens), `[1, projection_dim]`.
@@ -87,8 +88,9 @@ pub fn encode_words(
     words: &str,
     cancel: Cancel,
 ) -> Result<Tensor, EngineError> {
-    let ids = model.text[1].tokenizer.chunks(words).map_err(token_error)?;
+    let none = || EngineError::Compute("the model has no text tower with a pooled output".to_owned());
+    let ids = model.pooling_tower().ok_or_else(none)?.tokenizer.chunks(words).map_err(token_error)?;
     let first: Vec<_> = ids.into_iter().take(1).collect();
     let encoding = networks.text(&model.text, true, place)?.forward(&first, cancel)?;
-    encoding.text_embeds.ok_or_else(|| EngineError::Compute("the second text tower gave no pooled text".to_owned()))
+    encoding.text_embeds.ok_or_else(none)
 }

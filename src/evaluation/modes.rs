@@ -47,10 +47,10 @@ pub fn modes(model: &ModelInfo, can_subtract: bool) -> (Vec<Mode>, Vec<String>) 
     ];
     let mut notices = Vec::new();
     let blocks = &model.blocks;
-    if blocks.style.is_none() || blocks.layout.is_none() {
+    if blocks.style.is_empty() || blocks.layout.is_empty() {
         out.retain(|mode| match mode.role {
-            Role::Style => blocks.style.is_some(),
-            Role::Layout => blocks.layout.is_some(),
+            Role::Style => !blocks.style.is_empty(),
+            Role::Layout => !blocks.layout.is_empty(),
             Role::StyleLayout | Role::Precise => false,
             _ => true,
         });
@@ -63,7 +63,7 @@ pub fn modes(model: &ModelInfo, can_subtract: bool) -> (Vec<Mode>, Vec<String>) 
     }
     if can_subtract {
         out.push(everything.subtracting());
-        if blocks.style.is_some() {
+        if !blocks.style.is_empty() {
             out.push(style.subtracting());
         }
     } else {

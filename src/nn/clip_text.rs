@@ -63,6 +63,8 @@ pub struct ClipTextModel {
 pub struct TextEncoding {
     /// `hidden_states[-2]` without the final norm, `[batch, tokens, hidden_size]`.
     pub penultimate: Tensor,
+    /// `last_hidden_state`, which is after the final norm, `[batch, tokens, hidden_size]`.
+    pub last: Tensor,
     /// The projected state of the end token, `[batch, projection_dim]`; only from a tower with projection.
     pub text_embeds: Option<Tensor>,
 }
@@ -113,9 +115,9 @@ impl ClipTextModel {
         let flat = Tensor::from_vec(ids.concat(), (rows, columns), device)?;
         let x = self.token_embedding.forward(&flat)?.broadcast_add(&self.position_embedding.narrow(0, 0, columns)?)?;
         let states = self.encoder.forward(x, Some(&causal_mask(columns, device)?), cancel)?;
+        let normed = self.final_layer_norm.forward(&states.last)?;
         let text_embeds = match &self.text_projection {
             Some(project) => {
-                let normed = self.final_layer_norm.forward(&states.last)?;
                 let ends = ids
                     .iter()
                     .enumerate()
@@ -125,7 +127,8 @@ impl ClipTextModel {
             }
             None => None,
         };
-        Ok(TextEncoding { penultimate: states.penultimate.to_dtype(self.dtype)?, text_embeds })
+        let last = normed.to_dtype(self.dtype)?;
+        Ok(TextEncoding { penultimate: states.penultimate.to_dtype(self.dtype)?, last, text_embeds })
     }
 }
 

@@ -16,12 +16,14 @@ pub enum ProjectionShape {
     Base { embedding_dim: usize, tokens: usize, cross_attention_dim: usize },
     /// From `hidden_states[-2]`.
     Plus(ResamplerShape),
+    /// From `hidden_states[-2]`: two linears and a LayerNorm for each of its states.
+    Full { embedding_dim: usize, inner_dim: usize, cross_attention_dim: usize },
 }
 
 impl ProjectionShape {
     pub fn cross_attention_dim(&self) -> usize {
         match self {
-            Self::Base { cross_attention_dim, .. } => *cross_attention_dim,
+            Self::Base { cross_attention_dim, .. } | Self::Full { cross_attention_dim, .. } => *cross_attention_dim,
             Self::Plus(shape) => shape.output_dim,
         }
     }
@@ -40,6 +42,7 @@ pub enum ImageFeatures {
 pub enum ImageProjection {
     Base { proj: Linear, norm: LayerNorm, tokens: usize },
     Plus(Resampler),
+    Full { first: Linear, second: Linear, norm: LayerNorm },
 }
 
 impl ImageProjection {
@@ -53,6 +56,15 @@ impl ImageProjection {
                 tokens,
             },
             ProjectionShape::Plus(ref shape) => Self::Plus(Resampler::new(shape, vb)?),
+            // diffusers: `IPAdapterFullImageProjection`.
+            ProjectionShape::Full { embedding_dim, inner_dim, cross_attention_dim } => {
+                let proj = vb.pp("proj");
+                Self::Full {
+                    first: Linear::new(embedding_dim, inner_dim, proj.pp("0"))?,
+                    second: Linear::new(inner_dim, cross_attention_dim, proj.pp("2"))?,
+                    norm: layer_norm(cross_attention_dim, 1e-5, proj.pp("3"))?,
+                }
+            }
         })
     }
 
@@ -65,6 +77,9 @@ impl ImageProjection {
                 norm.forward(&projected.reshape((batch, *tokens, ()))?)
             }
             (Self::Plus(resampler), ImageFeatures::States(states)) => resampler.forward(states),
+            (Self::Full { first, second, norm }, ImageFeatures::States(states)) => {
+                norm.forward(&second.forward(&first.forward(states)?.gelu_erf()?)?)
+            }
             _ => bail!("this adapter takes other image features than it was given"),
         }
     }

@@ -6,11 +6,19 @@ use super::{RecipeError, Reference, Role};
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ModelBlocks {
     pub names: Vec<String>,
-    /// Where style lives: the model's own word for it, else SDXL's `up_blocks.0.attentions.1` where the model has it.
-    pub style: Option<String>,
-    /// Where layout lives: the model's own word for it, else SDXL's `down_blocks.2.attentions.1` where the model has it.
-    pub layout: Option<String>,
+    /// Where style lives: the model's own word for it, else that of its family ([`FAMILIES`]). Empty: unknown.
+    pub style: Vec<String>,
+    /// Where layout lives, in the same way.
+    pub layout: Vec<String>,
 }
+
+/// Style and layout as the official code of InstantStyle has them (its README, "SDXL" and "SD1.5"). A family is told by its
+/// style block; a stage stands for all of its blocks.
+const FAMILIES: &[(&str, &[&str])] = &[
+    ("up_blocks.0.attentions.1", &["down_blocks.2.attentions.1"]),
+    // SD 1.5 has four levels, and no attention in the innermost.
+    ("up_blocks.1", &["down_blocks.2", "mid_block"]),
+];
 
 /// How a reference enters one block.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -23,9 +31,15 @@ pub struct Injection {
 
 impl ModelBlocks {
     pub fn new(names: Vec<String>, style: Option<String>, layout: Option<String>) -> Self {
-        let known = |name: &str| names.iter().any(|n| n == name).then(|| name.to_owned());
-        let style = style.or_else(|| known("up_blocks.0.attentions.1"));
-        let layout = layout.or_else(|| known("down_blocks.2.attentions.1"));
+        let within = |stages: &[&str]| -> Vec<String> {
+            let inside = |name: &String, stage: &str| {
+                name.strip_prefix(stage).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            };
+            names.iter().filter(|name| stages.iter().any(|stage| inside(name, stage))).cloned().collect()
+        };
+        let family = FAMILIES.iter().find(|(style, _)| !within(&[style]).is_empty());
+        let style = style.map_or_else(|| family.map_or(vec![], |(style, _)| within(&[style])), |name| vec![name]);
+        let layout = layout.map_or_else(|| family.map_or(vec![], |(_, stages)| within(stages)), |name| vec![name]);
         Self { names, style, layout }
     }
 
@@ -36,25 +50,27 @@ impl ModelBlocks {
             .ok_or_else(|| RecipeError::UnknownBlock { name: name.to_owned(), valid: self.names.clone() })
     }
 
-    fn named(&self, role: &Role, block: &'static str, name: &Option<String>) -> Result<usize, RecipeError> {
-        match name {
-            Some(name) => self.index(name),
-            None => Err(RecipeError::NoSuchRole { role: role.name(), block, valid: self.names.clone() }),
+    fn named(&self, role: &Role, block: &'static str, names: &[String]) -> Result<Vec<usize>, RecipeError> {
+        if names.is_empty() {
+            return Err(RecipeError::NoSuchRole { role: role.name(), block, valid: self.names.clone() });
         }
+        names.iter().map(|name| self.index(name)).collect()
     }
 
     /// How `reference` enters each block of the model, in the order of [`ModelBlocks::names`].
     pub fn injections(&self, reference: &Reference) -> Result<Vec<Injection>, RecipeError> {
         let mut out = vec![Injection::default(); self.names.len()];
         let role = &reference.role;
-        let mut set = |index: usize, scale: f64, pushed_away: bool| {
-            if let Some(slot) = out.get_mut(index) {
-                *slot = Injection { scale, pushed_away };
+        let mut set = |indices: Vec<usize>, scale: f64, pushed_away: bool| {
+            for index in indices {
+                if let Some(slot) = out.get_mut(index) {
+                    *slot = Injection { scale, pushed_away };
+                }
             }
         };
         match role {
             Role::Off => {}
-            Role::Everything => (0..self.names.len()).for_each(|i| set(i, reference.strength, false)),
+            Role::Everything => set((0..self.names.len()).collect(), reference.strength, false),
             Role::Style => set(self.named(role, "style", &self.style)?, reference.strength, false),
             Role::Layout => set(self.named(role, "layout", &self.layout)?, reference.layout_strength, false),
             Role::StyleLayout | Role::Precise => {
@@ -63,7 +79,7 @@ impl ModelBlocks {
             }
             Role::Custom(scales) => {
                 for (name, scale) in scales {
-                    set(self.index(name)?, *scale, false);
+                    set(vec![self.index(name)?], *scale, false);
                 }
             }
         }
@@ -96,6 +112,27 @@ mod tests {
         assert_eq!(scales(Role::Off), [(0.0, false); 3]);
         let custom = Role::Custom([("mid_block.attentions.0".to_owned(), 2.0)].into());
         assert_eq!(scales(custom), [(0.0, false), (2.0, false), (0.0, false)]);
+    }
+
+    #[test]
+    fn sd15_has_stages_for_style_and_layout() {
+        let names: Vec<String> =
+            ["down_blocks.0", "down_blocks.1", "down_blocks.2", "up_blocks.1", "up_blocks.2", "up_blocks.3"]
+                .iter()
+                .flat_map(|stage| {
+                    (0..if stage.starts_with("up") { 3 } else { 2 }).map(move |i| format!("{stage}.attentions.{i}"))
+                })
+                .chain(["mid_block.attentions.0".to_owned()])
+                .collect();
+        assert_eq!(names.len(), 16);
+        let blocks = ModelBlocks::new(names, None, None);
+        assert_eq!(blocks.style, [0, 1, 2].map(|i| format!("up_blocks.1.attentions.{i}")));
+        let layout = ["down_blocks.2.attentions.0", "down_blocks.2.attentions.1", "mid_block.attentions.0"];
+        assert_eq!(blocks.layout, layout);
+        let reference = Reference { role: Role::StyleLayout, layout_strength: 0.5, ..Reference::default() };
+        let scales: Vec<f64> = blocks.injections(&reference).unwrap().iter().map(|i| i.scale).collect();
+        assert_eq!(scales.iter().filter(|s| **s == 1.0).count(), 3);
+        assert_eq!(scales.iter().filter(|s| **s == 0.5).count(), 3);
     }
 
     #[test]

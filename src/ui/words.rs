@@ -41,11 +41,12 @@ pub fn sampler(name: SchedulerName) -> &'static str {
 
 /// A block in plain words: what it mostly decides where that is known, else which stage of the painting it is.
 pub fn block(blocks: &ModelBlocks, name: &str) -> String {
-    if blocks.style.as_deref() == Some(name) {
-        return "Style".to_owned();
-    }
-    if blocks.layout.as_deref() == Some(name) {
-        return "Layout".to_owned();
+    for (word, kind) in [("Style", &blocks.style), ("Layout", &blocks.layout)] {
+        match kind.iter().position(|own| own == name) {
+            Some(_) if kind.len() == 1 => return word.to_owned(),
+            Some(place) => return format!("{word} {}", place + 1),
+            None => {}
+        }
     }
     let mut parts = name.split('.');
     let stage = parts.next().unwrap_or_default();

@@ -10,7 +10,8 @@ use serde::Serialize;
 use super::identify::{EncoderNeed, Family, identify, width_of};
 use super::{Weights, WeightsError};
 
-/// How an adapter turns what the encoder gives into image tokens. Base and Plus can be used, the others are named only.
+/// How an adapter turns what the encoder gives into image tokens. Base, Plus and full can be used, the others are named
+/// only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AdapterKind {
@@ -50,7 +51,7 @@ pub struct AdapterInfo {
     /// What messages call it.
     pub file: String,
     pub kind: AdapterKind,
-    /// Image tokens per picture; 0 where the kind is not supported.
+    /// Image tokens per picture; 0 where the encoder decides (full) or the kind is not supported.
     pub tokens: usize,
     /// What the encoder must give: `projection_dim` (Base) or `hidden_size` (Plus).
     pub embedding_width: usize,
@@ -69,7 +70,7 @@ impl AdapterInfo {
             let what = identify(weights).to_string();
             return Err(WeightsError::OtherKind { file, what, wanted: "an IP-Adapter", advice });
         };
-        if !matches!(info.kind, AdapterKind::Base | AdapterKind::Plus) {
+        if !info.kind.is_supported() {
             return Err(WeightsError::UnsupportedAdapter { file, what: format!("a {} adapter", info.kind) });
         }
         let broken = |why: String| Err(WeightsError::BrokenAdapter { file: info.file.clone(), why });
@@ -77,11 +78,15 @@ impl AdapterInfo {
         if info.layers == 0 || values != info.layers {
             return broken(format!("it has {} key layers and {values} value layers", info.layers));
         }
-        if info.tokens == 0 || info.embedding_width == 0 || info.cross_attention_dim == 0 {
+        if (info.tokens == 0 && info.kind != AdapterKind::Full)
+            || info.embedding_width == 0
+            || info.cross_attention_dim == 0
+        {
             return broken("its image projection has no usable shape".to_owned());
         }
         let tokens_width = match info.kind {
             AdapterKind::Plus => weights.shape("image_proj.norm_out.weight"),
+            AdapterKind::Full => weights.shape("image_proj.proj.3.weight"),
             _ => weights.shape("image_proj.norm.weight"),
         };
         match tokens_width {
@@ -139,7 +144,7 @@ pub fn pair(
     encoder_hidden_size: usize,
 ) -> Result<(), WeightsError> {
     let file = adapter.file.clone();
-    if !matches!(adapter.kind, AdapterKind::Base | AdapterKind::Plus) {
+    if !adapter.kind.is_supported() {
         return Err(WeightsError::UnsupportedAdapter { file, what: format!("a {} adapter", adapter.kind) });
     }
     if adapter.cross_attention_dim != unet_cross_attention_dim {

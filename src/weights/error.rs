@@ -55,7 +55,7 @@ pub enum WeightsError {
     AdapterForOtherModel { file: String, why: String },
     #[error("the adapter {file} does not fit the image encoder: {why}; {advice}")]
     EncoderDoesNotFit { file: String, why: String, advice: String },
-    #[error("the adapter {file} is {what}, which is not supported; use a base or a Plus IP-Adapter")]
+    #[error("the adapter {file} is {what}, which is not supported; use a base, Plus or full-face IP-Adapter")]
     UnsupportedAdapter { file: String, what: String },
     #[error("the LoRA {file} is {what}, which cannot be merged; get it as a plain LoRA")]
     UnsupportedLora { file: String, what: String },

@@ -357,6 +357,11 @@ fn lora(weights: &Weights, dialect: LoraDialect) -> Kind {
 }
 
 impl AdapterKind {
+    /// Whether this program can use the kind.
+    pub fn is_supported(self) -> bool {
+        matches!(self, Self::Base | Self::Plus | Self::Full)
+    }
+
     /// Whether the adapter reads patch states rather than the projected embedding.
     pub fn reads_patches(self) -> bool {
         matches!(self, Self::Plus | Self::Full | Self::FaceIdPlus)

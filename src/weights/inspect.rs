@@ -178,9 +178,13 @@ fn inspect_model(folder: &ModelFolder) -> Result<Inspection, WeightsError> {
         }
         parts.push(Part { name: name.clone(), class: Some(shown(class)), content });
     }
-    for name in ["unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler"] {
-        if !parts.iter().any(|part| part.name == name) {
-            wrong.push(format!("it has no {name}, which an SDXL model needs; choose an SDXL model"));
+    let (family, second): (_, &[&str]) = match pipeline.contains("XL") {
+        true => ("SDXL", &["text_encoder_2", "tokenizer_2"]),
+        false => ("SD 1.5", &[]),
+    };
+    for name in ["unet", "vae", "text_encoder", "tokenizer", "scheduler"].iter().chain(second) {
+        if !parts.iter().any(|part| part.name == *name) {
+            wrong.push(format!("it has no {name}, which an {family} model needs; choose an SDXL or SD 1.5 model"));
         }
     }
     let what = format!("a model in diffusers format ({})", shown(pipeline));

@@ -13,7 +13,7 @@ import torch
 import transformers
 from safetensors.torch import save_file
 
-from maker import adapters, by_rule, cases, configs, loras, models, pictures, reference, single_file
+from maker import adapters, by_rule, cases, configs, loras, models, pictures, reference, reference_sd15, single_file
 
 HERE = Path(__file__).parent
 OUT = HERE / "by_rule"
@@ -50,7 +50,7 @@ def make_single(root, name):
         if spec["model"] == name:
             about |= make_adapter(root, adapter)
     values = {k: by_rule.values(k, *a) for k, a in about.items()}
-    pipe = reference.load_model(root, name)
+    pipe = (reference_sd15 if name == "d" else reference).load_model(root, name)
     keys = {part: [k[len(part) + 1:] for k in about if k.startswith(part + ".")] for part in PARTS}
     keys = {part: found for part, found in keys.items() if found}
     table = single_file.names(dict(pipe.unet.config), keys)
@@ -118,6 +118,17 @@ def s_cases():
             base | dict(name="s_words_only", references=[], negative=cases.NEGATIVE, prompt="Dogs & cats!!! caf\u00e9")]
 
 
+def d_cases():
+    base = dict(name="d", model="d", adapter="d", prompt=cases.PROMPT, scheduler="euler", steps=3, guidance=7.5, seed=21,
+                width=64, height=48, references=cases.ref(mode="style-layout", strength=0.9, layout_strength=0.5))
+    return [base | dict(name="d_style_layout"),
+            base | dict(name="d_style", references=cases.ref("ref2"), negative=cases.NEGATIVE),
+            base | dict(name="d_plus", adapter="d_plus", references=cases.ref(mode="everything", strength=0.7)),
+            base | dict(name="d_full", adapter="d_full", references=cases.ref(mode="everything", strength=0.8)),
+            base | dict(name="d_words_only", references=[], guidance=4.0, prompt="Dogs & cats!!! caf\u00e9"),
+            base | dict(name="d_img2img", init="init_64x64", width=64, height=64, denoise=0.6, steps=5)]
+
+
 def main():
     warnings.filterwarnings("ignore")
     for library in (diffusers, transformers):
@@ -128,10 +139,14 @@ def main():
         root = Path(root)
         pictures.make_pictures(root)
         shutil.copytree(HERE / "vision_a", root / "vision_a")
-        for name in ("s",):
+        for name in ("s", "d"):
             make_single(root, name)
         for case in s_cases():
             latents[case["name"]] = reference.run(root, case).contiguous()
+            table.append({"name": case["name"], "model": case["model"], "flags": cases.flags(case), "tolerance": TOLERANCE})
+            print(case["name"], float(latents[case["name"]].std()), float(latents[case["name"]].abs().max()), flush=True)
+        for case in d_cases():
+            latents[case["name"]] = reference_sd15.run(root, case).contiguous()
             table.append({"name": case["name"], "model": case["model"], "flags": cases.flags(case), "tolerance": TOLERANCE})
             print(case["name"], float(latents[case["name"]].std()), float(latents[case["name"]].abs().max()), flush=True)
         for case, which in lora_cases():
@@ -140,6 +155,7 @@ def main():
             table.append({"name": case["name"], "model": case["model"], "flags": flags, "tolerance": TOLERANCE})
             print(case["name"], float(latents[case["name"]].std()), float(latents[case["name"]].abs().max()), flush=True)
     save_file(latents, OUT / "latents.safetensors")
+    (OUT / "latents.safetensors").chmod(0o644)
     (OUT / "cases.json").write_text("[\n" + ",\n".join(json.dumps(c) for c in table) + "\n]\n")
 
 

@@ -35,6 +35,13 @@ def make_adapter(root, name):
         matrix("image_proj.proj.weight", 4 * cross, vision["projection_dim"])
         vector("image_proj.proj.bias", 4 * cross)
         norm("image_proj.norm", cross)
+    elif spec["kind"] == "full":
+        hidden = vision["hidden_size"]
+        matrix("image_proj.proj.0.weight", hidden, hidden)
+        vector("image_proj.proj.0.bias", hidden)
+        matrix("image_proj.proj.2.weight", cross, hidden)
+        vector("image_proj.proj.2.bias", cross)
+        norm("image_proj.proj.3", cross)
     else:
         width, inner = spec["width"], 64 * spec["heads"]
         out["image_proj.latents"] = torch.randn(1, spec["tokens"], width, generator=gen)

@@ -98,6 +98,21 @@ MODELS = {
                  sample_size=64, scaling_factor=0.13025),
         vae_save={}, scheduler=SDXL_SCHEDULER,
     ),
+    # SD 1.5's shape: four levels, the innermost without attention, eight heads everywhere, one text encoder.
+    "d": dict(
+        by_rule=True, merges=500, specials_last=True, tokenizer_json=False, text_prefix=True, force_zeros=False,
+        text_encoder=dict(hidden_size=64, intermediate_size=88, num_hidden_layers=3, num_attention_heads=1,
+                          projection_dim=64, hidden_act="quick_gelu", eos_rule="highest"),
+        unet=unet(addition_embed_type=None, sample_size=64, block_out_channels=(32, 64, 64, 96), layers_per_block=2,
+                  down_block_types=("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
+                  up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
+                  attention_head_dim=8, cross_attention_dim=64, norm_num_groups=32),
+        unet_gain=1.0, unet_save={},
+        vae=dict(block_out_channels=(32, 32, 64, 64), layers_per_block=2, norm_num_groups=32, latent_channels=4,
+                 down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
+                 sample_size=64, scaling_factor=0.18215),
+        vae_save={}, scheduler=SDXL_SCHEDULER,
+    ),
 }
 
 VISIONS = {
@@ -116,4 +131,7 @@ ADAPTERS = {
     "b_plus": dict(model="b", vision="b", kind="plus", width=24, heads=2, tokens=3),
     "c": dict(model="c", vision="a", kind="base"),
     "s": dict(model="s", vision="a", kind="base"),
+    "d": dict(model="d", vision="a", kind="base"),
+    "d_plus": dict(model="d", vision="a", kind="plus", width=28, heads=1, tokens=5),
+    "d_full": dict(model="d", vision="a", kind="full"),
 }

@@ -45,8 +45,11 @@ def make_model(root, name):
     merge_list = vocab.merges(spec["merges"])
     table = vocab.vocab(merge_list, spec["specials_last"])
     vocab.write_tokenizer(folder / "tokenizer", merge_list, spec["specials_last"], vocab.END, spec["tokenizer_json"])
-    vocab.write_tokenizer(folder / "tokenizer_2", merge_list, spec["specials_last"], "!", spec["tokenizer_json"])
-    for part, cls in (("text_encoder", CLIPTextModel), ("text_encoder_2", CLIPTextModelWithProjection)):
+    towers = [("text_encoder", CLIPTextModel)]
+    if "text_encoder_2" in spec:
+        vocab.write_tokenizer(folder / "tokenizer_2", merge_list, spec["specials_last"], "!", spec["tokenizer_json"])
+        towers.append(("text_encoder_2", CLIPTextModelWithProjection))
+    for part, cls in towers:
         c = dict(spec[part], vocab_size=len(table), bos_token_id=table[vocab.START], max_position_embeddings=77)
         c["eos_token_id"] = 2 if spec[part]["eos_rule"] == "highest" else table[vocab.END]
         c.pop("eos_rule")
@@ -67,6 +70,9 @@ def make_model(root, name):
              "tokenizer": ["transformers", "CLIPTokenizer"], "tokenizer_2": ["transformers", "CLIPTokenizer"],
              "unet": ["diffusers", "UNet2DConditionModel"], "vae": ["diffusers", "AutoencoderKL"],
              "image_encoder": [None, None], "feature_extractor": [None, None]}
+    if "text_encoder_2" not in spec:
+        second = ("text_encoder_2", "tokenizer_2", "force_zeros_for_empty_prompt", "add_watermarker")
+        index = {k: v for k, v in index.items() if k not in second} | {"_class_name": "StableDiffusionPipeline"}
     (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
 
 
