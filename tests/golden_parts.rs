@@ -130,7 +130,7 @@ fn image_projections_base_and_plus() {
             let states = golden.tensor(row, states);
             let features = match shape {
                 ProjectionShape::Base { .. } => ImageFeatures::Embeds(states),
-                ProjectionShape::Plus(_) => ImageFeatures::States(states),
+                ProjectionShape::Plus(_) | ProjectionShape::Full { .. } => ImageFeatures::States(states),
             };
             golden.assert_equal(row, tokens, &projection.forward(&features).unwrap());
         }
