@@ -12,7 +12,7 @@ use super::import::Carried;
 use super::looking::{Prompt, Seen};
 use super::references::{Dropped, Opened};
 use super::shelf::ShelfDone;
-use crate::engine::{ModelInfo, ModelPaths, PromptCount, Waker};
+use crate::engine::{Match, ModelInfo, ModelPaths, PromptCount, Waker};
 
 /// Files that may wait to be read; more than anyone drops at once.
 const WAITING: usize = 1024;
@@ -40,6 +40,18 @@ pub enum Done {
         prompt: Prompt,
         text: String,
         count: Option<PromptCount>,
+    },
+    /// How a cell of a board differs from another.
+    Difference {
+        board: u64,
+        cell: usize,
+        against: usize,
+        image: Arc<RgbImage>,
+    },
+    /// Numbers of a board's cells.
+    Measured {
+        board: u64,
+        result: Result<Vec<(usize, Match)>, String>,
     },
     Described {
         paths: ModelPaths,

@@ -1,3 +1,4 @@
+use super::board::BoardWish;
 use super::references::Dropped;
 use super::session::Theme;
 use super::shelf::ShelfCommand;
@@ -56,6 +57,26 @@ pub enum Command {
     PutBackIntoHistory,
     SaveAs(u64),
     OpenPicturesFolder,
+
+    /// Lays out a board and paints it.
+    OpenBoard(BoardWish),
+    /// The board on the canvas, or the picture again.
+    ShowBoard(bool),
+    CancelBoard,
+    CloseBoard,
+    /// Paints a cell again, or for the first time.
+    RunCell(usize),
+    /// Paints what was stopped or has failed.
+    RunRest,
+    CancelCell(usize),
+    /// Makes a picture of the history out of a cell, and goes on with its settings.
+    PromoteCell(usize),
+    StarCell(usize),
+    /// Shows how the other cells differ from this one; None shows them as they are.
+    HoldAgainst(Option<usize>),
+    /// Works out numbers for the finished cells.
+    MeasureBoard,
+    ExportBoard,
 
     DismissNote(u64),
     SetTheme(Theme),

@@ -42,7 +42,10 @@ impl AppState {
             Command::ResetSettings => self.reset_settings(),
             Command::Choose(choice) => self.ask(move |background| dialogs::choose(background, choice)),
             Command::UseModel(paths) => self.describe_model(paths),
-            Command::Show(id) => self.show(id),
+            Command::Show(id) => {
+                self.settings.is_board_shown = false;
+                self.show(id);
+            }
             Command::Load(id) => self.load(id),
             Command::ShowLive => self.shown = Shown::Live,
             Command::Compare(id) => {
@@ -75,6 +78,18 @@ impl AppState {
                     self.notes.error(Place::Picture, "the folder could not be opened; try again");
                 }
             }
+            Command::OpenBoard(wish) => self.open_board(&wish),
+            Command::ShowBoard(is_shown) => self.settings.is_board_shown = is_shown,
+            Command::CancelBoard => self.cancel_board(),
+            Command::CloseBoard => self.close_board(),
+            Command::RunCell(index) => self.run_cell(index),
+            Command::RunRest => self.run_rest(),
+            Command::CancelCell(index) => self.cancel_cell(index),
+            Command::PromoteCell(index) => self.promote_cell(index),
+            Command::StarCell(index) => self.star_cell(index),
+            Command::HoldAgainst(against) => self.hold_against(against),
+            Command::MeasureBoard => self.measure_board(),
+            Command::ExportBoard => self.export_board(),
             Command::DismissNote(id) => self.notes.dismiss(id),
             Command::SetTheme(theme) => self.settings.theme = theme,
             Command::Scale(step) => self.settings.scale(step),
@@ -127,6 +142,7 @@ impl AppState {
         self.last_seed = Some(first);
         if !self.jobs.is_empty() {
             self.shown = Shown::Live;
+            self.settings.is_board_shown = false;
         }
         self.undo.mark(&self.recipe);
     }
@@ -172,6 +188,7 @@ impl AppState {
 
     /// Everything that runs or waits ends; the window does not wait for it.
     fn cancel(&mut self) {
+        self.cancel_board();
         if self.jobs.is_empty() {
             return;
         }

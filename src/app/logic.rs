@@ -36,6 +36,7 @@ impl AppState {
             self.take_in(done);
         }
         self.hear_jobs();
+        self.pump_board();
         self.count_prompts();
         let wakes = [
             self.undo.watch(&self.recipe, now, is_busy),
@@ -56,6 +57,8 @@ impl AppState {
                 }
             }
             Done::Content(result) => self.take_content(result),
+            Done::Difference { board, cell, against, image } => self.take_difference(board, cell, against, image),
+            Done::Measured { board, result } => self.take_numbers(board, result),
             Done::Seen { asked, square } => self.seen.answer(asked, square),
             Done::Counted { prompt, text, count } => self.take_count(prompt, text, count),
             Done::Found { hash, result } => {

@@ -5,6 +5,8 @@
 //! threads say. Nothing here waits: files are read, decoded and written on threads of their own.
 
 mod background;
+mod board;
+mod board_files;
 mod command;
 mod content;
 mod crop;
@@ -27,6 +29,7 @@ mod shelf;
 mod state;
 mod undo;
 
+pub use board::{BoardWish, CellMark, OpenBoard, seconds};
 pub use command::{Choice, Command};
 pub use crop::{Square, loss};
 pub use differences::differences;

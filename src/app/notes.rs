@@ -31,6 +31,7 @@ pub enum NoteKind {
 pub enum Place {
     References,
     Content,
+    Board,
     Picture,
     Model,
     Styles,

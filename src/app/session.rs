@@ -36,6 +36,9 @@ pub struct Settings {
     /// Every change paints a picture by itself. A new start begins at rest.
     #[serde(skip)]
     pub is_live: bool,
+    /// The board lies on the canvas; it ends with the window.
+    #[serde(skip)]
+    pub is_board_shown: bool,
     pub is_advanced_open: bool,
     pub selected_reference: usize,
     /// How many pictures one press of Generate makes.
@@ -52,6 +55,7 @@ impl Default for Settings {
             ui_scale: 1.0,
             window: None,
             is_live: false,
+            is_board_shown: false,
             is_advanced_open: false,
             selected_reference: 0,
             count: 1,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use super::background::{Background, Done};
+use super::board::OpenBoard;
 use super::history::{History, HistoryEntry};
 use super::import::Carried;
 use super::job::Job;
@@ -65,6 +66,7 @@ pub struct AppState {
     /// In the order in which they were asked for; the first one is at work.
     pub jobs: VecDeque<Job>,
     pub history: History,
+    pub board: Option<OpenBoard>,
     pub shown: Shown,
     /// The picture of the history that the shown one is held against.
     pub compared: Option<u64>,
@@ -120,6 +122,7 @@ impl AppState {
             model: ModelState::Opening,
             jobs: VecDeque::new(),
             history: History::default(),
+            board: None,
             shown: Shown::Nothing,
             notes: Notes::default(),
             last_seed: None,
@@ -204,6 +207,16 @@ impl AppState {
     pub fn comparison(&self) -> Option<(&HistoryEntry, &HistoryEntry)> {
         let (other, shown) = (self.history.get(self.compared?)?, self.shown_entry()?);
         (other.id != shown.id).then_some((other, shown))
+    }
+
+    /// The board that lies on the canvas.
+    pub fn shown_board(&self) -> Option<&OpenBoard> {
+        self.board.as_ref().filter(|_| self.settings.is_board_shown)
+    }
+
+    /// Something runs or waits that a cancel would end.
+    pub fn is_at_work(&self) -> bool {
+        !self.jobs.is_empty() || self.board.as_ref().is_some_and(OpenBoard::is_at_work)
     }
 
     pub fn can_undo(&self) -> bool {

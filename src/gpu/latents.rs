@@ -1,6 +1,9 @@
 //! Which linear factors turn latents into colours: the model's own, or, where it brings none, the first three channels
 //! stretched over the range that they use.
 
+use image::RgbImage;
+
+use super::cpu;
 use super::scene::{LatentScene, MAX_CHANNELS};
 use crate::engine::{Latents, Preview};
 
@@ -19,6 +22,12 @@ pub fn scene(preview: &Preview) -> Option<LatentScene> {
         _ => stretched(&preview.latents),
     };
     Some(LatentScene { factors, bias, width: u32::try_from(*width).ok()?, height: u32::try_from(*height).ok()? })
+}
+
+/// The preview as a small picture, made on the CPU: for the many small ones of a board.
+#[must_use]
+pub fn preview_picture(preview: &Preview) -> Option<RgbImage> {
+    scene(preview).map(|scene| cpu::latent_preview::picture(&scene, &preview.latents.values))
 }
 
 fn finite(factors: &[[f32; 3]], bias: &[f32; 3]) -> bool {

@@ -35,4 +35,5 @@ pub mod view;
 pub use canvas::{CanvasContent, canvas_ui, install};
 pub use compare::{CompareMode, compare_ui};
 pub use device_guard::DeviceGuard;
+pub use latents::preview_picture;
 pub use view::View;

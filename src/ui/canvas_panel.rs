@@ -119,6 +119,9 @@ fn toolbar(
                     }
                 }
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                    if state.board.is_some() && ui.button("Board").on_hover_text("Back to the board").clicked() {
+                        commands.push(Command::ShowBoard(true));
+                    }
                     let caption = match flipped {
                         Some(entry) => format!("Other picture: {}", entry.title()),
                         None => caption(state),

@@ -59,6 +59,7 @@ pub enum WindowCommand {
     Fit,
     ActualPixels,
     CropEditor,
+    Board,
     Palette,
     Library,
     Help,
@@ -124,8 +125,9 @@ use Group::{Editing, Help, Painting, Pictures, View};
 pub const TABLE: &[Entry] = &[
     app(Painting, "Generate", &[ctrl(Key::Enter)], |_| Some(Command::Generate)),
     app(Painting, "Cancel everything that runs or waits", &[CANCEL], |state| {
-        (!state.jobs.is_empty()).then_some(Command::Cancel)
+        state.is_at_work().then_some(Command::Cancel)
     }),
+    window(Painting, "Paint a board…", &[ctrl(Key::B)], WindowCommand::Board),
     app(Painting, "Live mode on or off", &[ctrl(Key::L)], |_| Some(Command::ToggleLive)),
     app(Painting, "Roll a new seed and lock it", &[ctrl(Key::D)], |_| Some(Command::RollSeed)),
     app(Painting, "Lock the seed or let it vary", &[], |state| Some(Command::LockSeed(state.recipe.seed.is_none()))),
@@ -152,6 +154,13 @@ pub const TABLE: &[Entry] = &[
     app(Pictures, "Picture after", &[alt(Key::ArrowRight)], |_| Some(Command::ShowNeighbour(1))),
     window(Pictures, "All pictures…", &[ctrl_shift(Key::L)], WindowCommand::Library),
     app(Pictures, "Open the pictures folder", &[ctrl_shift(Key::O)], |_| Some(Command::OpenPicturesFolder)),
+    app(View, "Board or picture", &[ctrl_shift(Key::B)], |state| {
+        state.board.as_ref().map(|_| Command::ShowBoard(!state.settings.is_board_shown))
+    }),
+    app(View, "Close the board", &[], |state| state.board.as_ref().map(|_| Command::CloseBoard)),
+    app(View, "Export the board as a sheet", &[], |state| {
+        state.board.as_ref().filter(|board| board.done() > 0).map(|_| Command::ExportBoard)
+    }),
     app(View, "Compare with the picture before", &[], |state| {
         state.comparison().is_none().then(|| other(state)).flatten().map(Command::Compare)
     }),

@@ -1,6 +1,9 @@
 //! The window: panels that show [`crate::app::AppState`] and send it commands. One panel a file.
 
 mod advanced_panel;
+mod board_cell;
+mod board_chooser;
+mod board_panel;
 mod canvas_panel;
 mod commands;
 mod content_panel;

@@ -16,7 +16,7 @@ pub fn top_bar(ui: &mut Ui, state: &mut AppState, commands: &mut Vec<Command>) -
         ui.label(RichText::new(state.device.as_deref().unwrap_or("")).small().weak());
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             asked = menu(ui, state, commands);
-            buttons(ui, state, commands);
+            asked = buttons(ui, state, commands).or(asked);
             ui.add_space(tokens::SPACE_M);
             progress(ui, state);
         });
@@ -99,7 +99,7 @@ fn scale(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) {
     });
 }
 
-fn buttons(ui: &mut Ui, state: &mut AppState, commands: &mut Vec<Command>) {
+fn buttons(ui: &mut Ui, state: &mut AppState, commands: &mut Vec<Command>) -> Option<WindowCommand> {
     ui.add_space(tokens::SPACE_M);
     let tip = match state.estimate_secs() {
         Some(secs) => format!("Paint it (Ctrl+Enter). It takes about {}", duration(secs)),
@@ -109,18 +109,22 @@ fn buttons(ui: &mut Ui, state: &mut AppState, commands: &mut Vec<Command>) {
         commands.push(Command::Generate);
     }
     live(ui, state, commands);
+    let board = egui::Button::new("Board…").min_size(vec2(72.0, 36.0));
+    let tip = format!("Paint many settings side by side ({})", keys_of(ui.ctx(), "Paint a board…"));
+    let asked = ui.add(board).on_hover_text(tip).clicked().then_some(WindowCommand::Board);
     let mut count = state.settings.count;
     let field = egui::DragValue::new(&mut count).range(1..=16).speed(0.05).prefix("× ");
     let field = ui.add_sized(vec2(52.0, 36.0), field);
     field.widget_info(|| egui::WidgetInfo::labeled(egui::Role::SpinButton, true, "Number of pictures"));
     field.on_hover_text("How many pictures to paint, with seeds that follow each other");
     state.settings.count = count;
-    if !state.jobs.is_empty() {
+    if state.is_at_work() {
         let cancel = egui::Button::new("Cancel").min_size(vec2(84.0, 36.0));
         if ui.add(cancel).on_hover_text("Stop everything that runs or waits (Esc)").clicked() {
             commands.push(Command::Cancel);
         }
     }
+    asked
 }
 
 fn live(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) {

@@ -120,6 +120,11 @@ pub fn optional_slider(ui: &mut Ui, row: SliderRow, setting: &mut Option<f64>) {
     }
 }
 
+/// What a list to choose from is called, where no label stands beside it.
+pub fn combo_info(name: &str) -> WidgetInfo {
+    WidgetInfo::labeled(egui::Role::ComboBox, true, name)
+}
+
 /// The one button that matters.
 pub fn accent_button(ui: &mut Ui, text: &str, size: egui::Vec2) -> Response {
     let colours = palette(ui);

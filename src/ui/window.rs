@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use egui::{CentralPanel, ColorImage, Context, Frame, Margin, Panel, Rect, ScrollArea, Ui, ViewportCommand};
 
+use super::board_chooser::BoardChooser;
+use super::board_panel::{BoardLook, board_panel};
 use super::canvas_panel::{Look, canvas_panel};
 use super::commands::WindowCommand;
 use super::crop_editor::crop_editor;
@@ -26,6 +28,8 @@ use crate::gpu::canvas::{CanvasContent, View, install};
 pub struct StudioApp {
     pub state: AppState,
     look: Look,
+    board_look: BoardLook,
+    board_chooser: BoardChooser,
     textures: Textures,
     sheet: Sheet,
     styles: StylesPanel,
@@ -44,6 +48,7 @@ enum Sheet {
     Palette(Palette),
     CropEditor,
     Library,
+    BoardChooser,
 }
 
 impl Sheet {
@@ -51,7 +56,7 @@ impl Sheet {
         match self {
             Self::None => Over::Nothing,
             Self::CropEditor => Over::Editor,
-            Self::Help | Self::Palette(_) | Self::Library => Over::Sheet,
+            Self::Help | Self::Palette(_) | Self::Library | Self::BoardChooser => Over::Sheet,
         }
     }
 }
@@ -71,6 +76,8 @@ impl StudioApp {
         Ok(Self {
             state,
             look: Look::default(),
+            board_look: BoardLook::default(),
+            board_chooser: BoardChooser::default(),
             textures: Textures::default(),
             sheet: Sheet::None,
             styles: StylesPanel::default(),
@@ -117,6 +124,9 @@ impl StudioApp {
         let ground = Frame::new().fill(colours.ground);
         CentralPanel::default().frame(ground).show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 0.0;
+            if self.state.shown_board().is_some() {
+                return board_panel(ui, &self.state, &mut self.board_look, &mut self.textures, commands);
+            }
             let content = self.content();
             let is_flipped = shortcuts::is_flipped(ui.ctx(), self.sheet.over());
             let wishes = canvas_panel(ui, &self.state, &content, &mut self.look, is_flipped, commands);
@@ -157,6 +167,7 @@ impl StudioApp {
             Some(WindowCommand::Copy) => self.copy(ctx),
             Some(WindowCommand::Fit) => self.look.view.fit = true,
             Some(WindowCommand::ActualPixels) => self.look.view = View::actual_pixels(),
+            Some(WindowCommand::Board) => self.sheet = Sheet::BoardChooser,
             Some(WindowCommand::Help) => self.sheet = toggled(Sheet::Help, matches!(self.sheet, Sheet::Help)),
             Some(WindowCommand::Library) => {
                 self.sheet = toggled(Sheet::Library, matches!(self.sheet, Sheet::Library));
@@ -179,6 +190,7 @@ impl StudioApp {
             Sheet::None => true,
             Sheet::Help => help_sheet(ctx),
             Sheet::Library => library_browser(ctx, &mut self.state, &mut self.textures, commands),
+            Sheet::BoardChooser => self.board_chooser.show(ctx, &self.state, commands),
             Sheet::CropEditor => crop_editor(ctx, &mut self.state, &mut self.textures),
             Sheet::Palette(palette) => match palette.show(ctx, &self.state) {
                 Outcome::StaysOpen => true,

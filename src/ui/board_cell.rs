@@ -1,0 +1,200 @@
+//! One cell of the board: its picture or what forms of it, at the zoom that all cells share.
+
+use std::sync::Arc;
+
+use egui::{CornerRadius, FontId, Rect, Response, Role, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2};
+use image::{RgbImage, imageops};
+
+use super::board_panel::BoardLook;
+use super::textures::Textures;
+use super::tokens::{self, palette};
+use crate::app::{CellMark, Command, OpenBoard, duration, seconds};
+use crate::engine::{CellState, Finished, Match};
+use crate::gpu::preview_picture;
+
+pub const MOST_ZOOM: f32 = 12.0;
+
+/// How a cell is looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct CellLook {
+    pub zoom: f32,
+    pub middle: Vec2,
+    pub is_chosen: bool,
+    pub is_picked: bool,
+}
+
+/// What can be done with a cell, in words.
+pub fn actions(open: &OpenBoard, index: usize) -> Vec<(&'static str, Command)> {
+    let mut out = Vec::new();
+    match open.state(index) {
+        Some(CellState::Finished(_)) => {
+            out.push(("Work on with it", Command::PromoteCell(index)));
+            out.push(match open.against == Some(index) {
+                true => ("Show pictures again", Command::HoldAgainst(None)),
+                false => ("Show differences to it", Command::HoldAgainst(Some(index))),
+            });
+            out.push(("Paint again", Command::RunCell(index)));
+        }
+        Some(CellState::Waiting) => out.push(("Do not paint it", Command::CancelCell(index))),
+        Some(CellState::Running(_)) => out.push(("Stop it", Command::CancelCell(index))),
+        Some(CellState::Cancelled | CellState::Failed(_)) => out.push(("Paint it", Command::RunCell(index))),
+        None => {}
+    }
+    out
+}
+
+/// What there is to say below a cell.
+pub fn said(open: &OpenBoard, index: usize) -> String {
+    match open.state(index) {
+        Some(CellState::Waiting) => "waits".to_owned(),
+        Some(CellState::Running(None)) => "begins".to_owned(),
+        Some(CellState::Running(Some(step))) => format!("step {} of {}", step.index, step.count),
+        Some(CellState::Finished(finished)) => {
+            let numbers = open.marks.get(index).and_then(|mark| mark.numbers);
+            numbers.map_or_else(|| duration(seconds(finished)), |numbers| numbers_in_short(&numbers))
+        }
+        Some(CellState::Cancelled) => "stopped".to_owned(),
+        Some(CellState::Failed(_)) => "failed".to_owned(),
+        None => String::new(),
+    }
+}
+
+fn numbers_in_short(numbers: &Match) -> String {
+    let optional = |name, value: Option<f64>| value.map(|value| format!("{name} {value:.2}"));
+    let parts = [
+        Some(format!("prompt {:.2}", numbers.prompt)),
+        optional("style", numbers.reference),
+        optional("leak", numbers.leak),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
+}
+
+/// What the numbers mean.
+pub const NUMBERS: &str = "Cosines of CLIP's embeddings, -1 to 1. Prompt: how well the picture shows the prompt. Style: how near it is to the reference. Leak: how much of the words to subtract shows";
+
+pub fn info(open: &OpenBoard, index: usize, look: CellLook) -> WidgetInfo {
+    let name = format!("Cell {}, {}", open.title(index), said(open, index));
+    WidgetInfo::selected(Role::Button, true, look.is_chosen, name)
+}
+
+/// Zooms and moves all cells by what happens on one.
+pub fn navigate(ui: &Ui, response: &Response, rect: Rect, look: &mut BoardLook) {
+    if response.contains_pointer() {
+        let factor = ui.input(|input| input.zoom_delta());
+        look.zoom = (look.zoom * factor).clamp(1.0, MOST_ZOOM);
+    }
+    if response.dragged() {
+        look.middle -= response.drag_delta() / rect.size() / look.zoom;
+    }
+    // What is shown never leaves the picture.
+    let half = Vec2::splat(0.5 / look.zoom);
+    look.middle = look.middle.clamp(half, Vec2::splat(1.0) - half);
+}
+
+pub fn paint(
+    ui: &Ui,
+    rect: Rect,
+    open: &OpenBoard,
+    index: usize,
+    look: CellLook,
+    textures: &mut Textures,
+    is_near: bool,
+) {
+    let (Some(state), Some(mark)) = (open.state(index), open.marks.get(index)) else { return };
+    let colours = palette(ui);
+    let font = FontId::proportional(tokens::TEXT_SMALL);
+    let middle = |text: &str, colour| {
+        ui.painter().text(rect.center(), egui::Align2::CENTER_CENTER, text, font.clone(), colour);
+    };
+    match state {
+        CellState::Finished(finished) => {
+            let image = shown_image(ui, open, index, mark, finished);
+            picture_at(ui, rect, &format!("board {index}"), &image, look, textures);
+            if open.against == Some(index) {
+                corner(ui, rect, "all others against this");
+            }
+        }
+        CellState::Running(None) => middle("begins", colours.text_weak),
+        CellState::Running(Some(step)) => {
+            let version = Arc::as_ptr(&step.preview) as u64;
+            let picture = kept(ui, ("preview", index), version, || preview_picture(&step.preview));
+            if let Some(picture) = picture {
+                picture_at(ui, rect, &format!("board preview {index}"), &picture, look, textures);
+            }
+            let done = step.index as f32 / step.count.max(1) as f32;
+            let bar = Rect::from_min_size(pos2(rect.min.x, rect.max.y - 4.0), vec2(rect.width() * done, 4.0));
+            ui.painter().rect_filled(bar, 2, colours.accent);
+        }
+        CellState::Waiting => middle("waits", colours.text_weak),
+        CellState::Cancelled => middle("stopped", colours.text_weak),
+        CellState::Failed(_) => middle("failed", colours.error),
+    }
+    let stroke = match (look.is_chosen, look.is_picked, is_near) {
+        (true, ..) => Stroke::new(2.0, colours.accent),
+        (_, true, _) => Stroke::new(2.0, colours.text),
+        (.., true) => Stroke::new(1.0, colours.line_strong),
+        _ => Stroke::NONE,
+    };
+    ui.painter().rect_stroke(rect, CornerRadius::same(4), stroke, StrokeKind::Inside);
+    if look.is_picked {
+        corner(ui, rect, "picked");
+    }
+}
+
+/// The part of a picture that the common zoom shows, with its own proportions.
+fn picture_at(ui: &Ui, rect: Rect, name: &str, image: &Arc<RgbImage>, look: CellLook, textures: &mut Textures) {
+    let texture = textures.get(ui.ctx(), name, image);
+    let size = vec2(image.width().max(1) as f32, image.height().max(1) as f32);
+    let place = Rect::from_center_size(rect.center(), size * (rect.width() / size.max_elem()));
+    let part = Rect::from_center_size(look.middle.to_pos2(), Vec2::splat(1.0 / look.zoom));
+    egui::Image::new(&texture).uv(part).corner_radius(4).paint_at(ui, place);
+}
+
+fn corner(ui: &Ui, rect: Rect, text: &str) {
+    let colours = palette(ui);
+    let font = FontId::proportional(tokens::TEXT_SMALL);
+    let galley = ui.painter().layout_no_wrap(text.to_owned(), font, colours.accent_text);
+    let at = rect.min + vec2(6.0, 6.0);
+    let ground = Rect::from_min_size(at, galley.size()).expand2(vec2(5.0, 2.0));
+    ui.painter().rect_filled(ground, 3, colours.accent);
+    ui.painter().galley(at, galley, colours.accent_text);
+}
+
+/// The picture or its difference, as it goes to the graphics card.
+fn shown_image(ui: &Ui, open: &OpenBoard, index: usize, mark: &CellMark, finished: &Arc<Finished>) -> Arc<RgbImage> {
+    let difference = mark.difference.as_ref().filter(|_| open.against.is_some_and(|against| against != index));
+    let (name, version, image) = match difference {
+        Some(difference) => ("difference", Arc::as_ptr(difference) as u64, difference.as_ref()),
+        None => ("picture", Arc::as_ptr(finished) as u64, &finished.image),
+    };
+    kept(ui, (name, index), version, || Some(shrunk(image))).unwrap_or_default()
+}
+
+/// A board of many large pictures must not fill the graphics card: beyond this side a copy is shown.
+fn shrunk(image: &RgbImage) -> RgbImage {
+    const LARGEST: u32 = 640;
+    let longer = image.width().max(image.height());
+    if longer <= LARGEST {
+        return image.clone();
+    }
+    let side = |side: u32| (u64::from(side) * u64::from(LARGEST) / u64::from(longer)).max(1) as u32;
+    imageops::thumbnail(image, side(image.width()), side(image.height()))
+}
+
+/// What was made of a version of something, until there is another version.
+fn kept(
+    ui: &Ui,
+    name: (&'static str, usize),
+    version: u64,
+    make: impl FnOnce() -> Option<RgbImage>,
+) -> Option<Arc<RgbImage>> {
+    let id = egui::Id::unique(name);
+    if let Some((known, picture)) = ui.data(|data| data.get_temp::<(u64, Arc<RgbImage>)>(id))
+        && known == version
+    {
+        return Some(picture);
+    }
+    let picture = Arc::new(make()?);
+    ui.data_mut(|data| data.insert_temp(id, (version, picture.clone())));
+    Some(picture)
+}

@@ -1,0 +1,115 @@
+//! Which board to paint: a ready-made question, or axes of one's own.
+
+use egui::{Button, ComboBox, Context, Frame, Id, Margin, Modal, RichText, TextEdit, Ui, vec2};
+
+use super::tokens;
+use super::widgets;
+use crate::app::{AppState, BoardWish, Command};
+use crate::board::{Axis, Preset};
+
+const WIDTH: f32 = 460.0;
+
+/// What is typed, kept while the window is open.
+#[derive(Debug, Clone)]
+pub struct BoardChooser {
+    /// Field and values of the columns, then of the rows.
+    axes: [(String, String); 2],
+}
+
+impl Default for BoardChooser {
+    fn default() -> Self {
+        let axis = |field: &str, values: &str| (field.to_owned(), values.to_owned());
+        Self { axes: [axis("strength", "0..1 step 0.25"), axis("", "1, 2, 3")] }
+    }
+}
+
+impl BoardChooser {
+    /// False once the sheet was closed.
+    pub fn show(&mut self, ctx: &Context, state: &AppState, commands: &mut Vec<Command>) -> bool {
+        let frame = Frame::popup(&ctx.global_style()).inner_margin(Margin::same(24));
+        let modal = Modal::new(Id::unique("board chooser")).frame(frame).show(ctx, |ui| {
+            ui.set_width(WIDTH);
+            ui.label(RichText::new("Paint a board").heading().strong());
+            widgets::hint(
+                ui,
+                "The present settings, many times over, with one or two things changed. One seed for all",
+            );
+            ui.add_space(tokens::SPACE_S);
+            let wish = presets(ui, state).or_else(|| self.own(ui, state));
+            ui.add_space(tokens::SPACE_S);
+            let is_closed = ui.button("Close").clicked();
+            (wish, is_closed)
+        });
+        let should_close = modal.should_close();
+        let (wish, is_closed) = modal.inner;
+        let is_chosen = wish.is_some();
+        commands.extend(wish.map(Command::OpenBoard));
+        !(is_chosen || is_closed || should_close)
+    }
+
+    fn own(&mut self, ui: &mut Ui, state: &AppState) -> Option<BoardWish> {
+        ui.add_space(tokens::SPACE_S);
+        widgets::heading(ui, "Your own");
+        let blocks = state.model_info().map(|info| info.blocks.names.clone()).unwrap_or_default();
+        for (index, (field, values)) in self.axes.iter_mut().enumerate() {
+            let name = if index == 0 { "Columns" } else { "Rows" };
+            ui.horizontal(|ui| {
+                widgets::row_label(ui, name, "What changes from one to the next, and through which values");
+                let shown = if field.is_empty() { "nothing" } else { field.as_str() };
+                let combo = ComboBox::from_id_salt(("axis", index)).width(140.0).selected_text(shown);
+                let combo = combo.show_ui(ui, |ui| {
+                    if index == 1 {
+                        ui.selectable_value(field, String::new(), "nothing");
+                    }
+                    let known = Axis::FIELDS.iter().map(|field| (*field).to_owned()).chain(blocks.iter().cloned());
+                    for choice in known {
+                        let text = choice.clone();
+                        ui.selectable_value(field, choice, text);
+                    }
+                });
+                combo.response.widget_info(|| widgets::combo_info(name));
+                let is_used = !field.is_empty();
+                let edit =
+                    TextEdit::singleline(values).hint_text("1, 2, 3 or 0..1 step 0.25").desired_width(f32::INFINITY);
+                let edit = ui.add_enabled(is_used, edit.char_limit(2000).margin(Margin::symmetric(8, 6)));
+                edit.widget_info(|| {
+                    egui::WidgetInfo::text_edit(
+                        is_used,
+                        "",
+                        values.as_str(),
+                        format!("Values of the {}", name.to_lowercase()),
+                    )
+                });
+            });
+        }
+        let button = Button::new("Paint the board").min_size(vec2(140.0, tokens::CONTROL_HEIGHT));
+        ui.add(button).clicked().then(|| {
+            let [x, y] = self.axes.clone().map(|(field, values)| match field.is_empty() {
+                true => String::new(),
+                false => format!("{field}={values}"),
+            });
+            BoardWish::Axes { x, y }
+        })
+    }
+}
+
+fn presets(ui: &mut Ui, state: &AppState) -> Option<BoardWish> {
+    let info = state.model_info()?;
+    let mut wish = None;
+    for preset in Preset::ALL {
+        let axis = preset.axis(&state.recipe, &info.blocks, &info.defaults);
+        let button = Button::new(preset.question()).min_size(vec2(WIDTH, tokens::CONTROL_HEIGHT));
+        let response = ui.add_enabled(axis.is_ok() && !state.recipe.references.is_empty(), button);
+        let response = match axis {
+            Ok(axis) => {
+                let labels: Vec<&str> = axis.settings.iter().map(|setting| setting.label.as_str()).collect();
+                response.on_hover_text(format!("{} pictures: {}", labels.len(), labels.join(", ")))
+            }
+            Err(why) => response.on_disabled_hover_text(why.to_string()),
+        };
+        if response.on_disabled_hover_text("Add a reference first").clicked() {
+            wish = Some(BoardWish::Preset(preset));
+        }
+    }
+    wish
+}
