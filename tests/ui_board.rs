@@ -61,7 +61,7 @@ fn axes_of_one_s_own_are_typed() {
     let home = tempfile::tempdir().unwrap();
     let (mut window, _fake) = open(home.path());
     press(&mut window, Modifiers::COMMAND, Key::B);
-    window.get_by_role_and_label(Role::TextInput, "Values of the columns").focus();
+    window.get_by_role_and_label(Role::TextInput, "Columns").focus();
     window.run_steps(2);
     press(&mut window, Modifiers::COMMAND, Key::A);
     window.event(egui::Event::Text("0.5, x".to_owned()));

@@ -150,6 +150,31 @@ fn picture_at(ui: &Ui, rect: Rect, name: &str, image: &Arc<RgbImage>, look: Cell
     egui::Image::new(&texture).uv(part).corner_radius(4).paint_at(ui, place);
 }
 
+/// A star to be switched on and off; the bundled fonts have none.
+pub fn star(ui: &mut Ui, is_on: bool, name: &str) -> Response {
+    let (rect, response) = ui.allocate_exact_size(Vec2::splat(20.0), egui::Sense::click());
+    response.widget_info(|| WidgetInfo::selected(Role::Button, true, is_on, name));
+    let colours = palette(ui);
+    let is_near = response.hovered() || response.has_focus();
+    let point = |index: usize| {
+        let radius = if index % 2 == 0 { 7.5 } else { 3.2 };
+        let angle = index as f32 * std::f32::consts::TAU / 10.0 - std::f32::consts::FRAC_PI_2;
+        rect.center() + vec2(angle.cos(), angle.sin()) * radius
+    };
+    let outline: Vec<egui::Pos2> = (0..10).map(point).collect();
+    if is_on {
+        // A fan about the middle: egui fills only convex outlines by itself.
+        let mut mesh = egui::Mesh::default();
+        mesh.colored_vertex(rect.center(), colours.accent);
+        outline.iter().for_each(|point| mesh.colored_vertex(*point, colours.accent));
+        (0..10).for_each(|index| mesh.add_triangle(0, 1 + index, 1 + (index + 1) % 10));
+        ui.painter().add(mesh);
+    }
+    let line = if is_on || is_near { colours.accent } else { colours.text_weak };
+    ui.painter().add(egui::Shape::closed_line(outline, Stroke::new(1.2, line)));
+    response.on_hover_text("Mark as a favourite")
+}
+
 fn corner(ui: &Ui, rect: Rect, text: &str) {
     let colours = palette(ui);
     let font = FontId::proportional(tokens::TEXT_SMALL);

@@ -54,7 +54,7 @@ impl BoardChooser {
         for (index, (field, values)) in self.axes.iter_mut().enumerate() {
             let name = if index == 0 { "Columns" } else { "Rows" };
             ui.horizontal(|ui| {
-                widgets::row_label(ui, name, "What changes from one to the next, and through which values");
+                let label = widgets::row_label(ui, name, "What changes from one to the next, and through which values");
                 let shown = if field.is_empty() { "nothing" } else { field.as_str() };
                 let combo = ComboBox::from_id_salt(("axis", index)).width(140.0).selected_text(shown);
                 let combo = combo.show_ui(ui, |ui| {
@@ -67,19 +67,13 @@ impl BoardChooser {
                         ui.selectable_value(field, choice, text);
                     }
                 });
-                combo.response.widget_info(|| widgets::combo_info(name));
+                let said = format!("What changes in the {}", name.to_lowercase());
+                combo.response.widget_info(|| widgets::combo_info(&said));
                 let is_used = !field.is_empty();
                 let edit =
                     TextEdit::singleline(values).hint_text("1, 2, 3 or 0..1 step 0.25").desired_width(f32::INFINITY);
                 let edit = ui.add_enabled(is_used, edit.char_limit(2000).margin(Margin::symmetric(8, 6)));
-                edit.widget_info(|| {
-                    egui::WidgetInfo::text_edit(
-                        is_used,
-                        "",
-                        values.as_str(),
-                        format!("Values of the {}", name.to_lowercase()),
-                    )
-                });
+                edit.labelled_by(label.id);
             });
         }
         let button = Button::new("Paint the board").min_size(vec2(140.0, tokens::CONTROL_HEIGHT));

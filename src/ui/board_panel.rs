@@ -8,7 +8,7 @@ use super::board_cell::{self, CellLook};
 use super::notes_ui::notes_ui;
 use super::textures::Textures;
 use super::tokens::{self, palette};
-use super::widgets::{self, sign_button};
+use super::widgets;
 use crate::app::{AppState, Command, OpenBoard, Place, seconds};
 use crate::engine::CellState;
 
@@ -337,8 +337,7 @@ fn one(
             ui.horizontal(|ui| {
                 ui.spacing_mut().interact_size.y = 20.0;
                 ui.spacing_mut().button_padding = vec2(4.0, 0.0);
-                let sign = if mark.is_favourite { "★" } else { "☆" };
-                if sign_button(ui, sign, &format!("Favourite: {title}")).clicked() {
+                if board_cell::star(ui, mark.is_favourite, &format!("Favourite: {title}")).clicked() {
                     commands.push(Command::StarCell(index));
                 }
                 let said = board_cell::said(open, index);
