@@ -28,12 +28,14 @@ INSTANTSTYLE_HOME="$home" XDG_RUNTIME_DIR="$home" WAYLAND_DISPLAY= WINIT_X11_SCA
 window=$!
 id=$(timeout 60 xdotool search --sync --onlyvisible --name "InstantStyle Studio" | head -1)
 xdotool windowsize --sync "$id" "${size%x*}" "${size#*x}" windowmove "$id" 0 0 windowfocus --sync "$id"
+sleep 2 # the model and the sample open
 # The theme by the palette of commands, as a hand would do it.
 xdotool key ctrl+k
-sleep 0.5
-xdotool type --delay 40 "$theme theme"
-sleep 0.5
+sleep 1.5
+xdotool type --delay 60 "$theme theme"
+sleep 1.5
 xdotool key Return
+sleep 1.5
 xdotool key ctrl+Return
 for _ in $(seq 600); do
     compgen -G "$home/pictures/*.png" >/dev/null && break
@@ -42,7 +44,7 @@ done
 compgen -G "$home/pictures/*.png" >/dev/null || { echo "no picture came out" >&2; exit 1; }
 for key in "${keys[@]}"; do
     xdotool key "$key"
-    sleep 0.7
+    sleep 1.5
 done
 sleep 1 # the last frame
 # 256 colours are plenty for a window of greys, and a quarter of the bytes.

@@ -227,6 +227,7 @@ fn empty_state(ui: &mut Ui, state: &AppState, rect: egui::Rect) {
     let place = egui::Rect::from_center_size(rect.center(), vec2(rect.width().min(420.0), 80.0));
     ui.scope_builder(UiBuilder::new().max_rect(place).layout(Layout::top_down(Align::Center)), |ui| {
         ui.label(RichText::new(title).size(tokens::TEXT_HEADING + 3.0).color(palette(ui).text));
+        ui.add_space(tokens::SPACE_S);
         if !text.is_empty() {
             widgets::hint(ui, text);
         }

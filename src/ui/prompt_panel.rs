@@ -25,8 +25,9 @@ pub fn prompt_panel(ui: &mut Ui, state: &mut AppState) {
 
 /// The field's name, and at the other end how long the text is for the model.
 fn labelled(ui: &mut Ui, state: &AppState, name: &str, prompt: Prompt) -> Response {
-    ui.horizontal(|ui| {
-        ui.spacing_mut().interact_size.y = 0.0;
+    // As high as its letters, like the other names of fields.
+    let size = egui::vec2(ui.available_width(), tokens::TEXT_SMALL + tokens::SPACE_S);
+    ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
         let label = widgets::hint(ui, name);
         if let Some(count) = state.prompt_count(prompt) {
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
