@@ -157,7 +157,7 @@ pub fn star(ui: &mut Ui, is_on: bool, name: &str) -> Response {
     let colours = palette(ui);
     let is_near = response.hovered() || response.has_focus();
     let point = |index: usize| {
-        let radius = if index % 2 == 0 { 7.5 } else { 3.2 };
+        let radius = if index.is_multiple_of(2) { 7.5 } else { 3.2 };
         let angle = index as f32 * std::f32::consts::TAU / 10.0 - std::f32::consts::FRAC_PI_2;
         rect.center() + vec2(angle.cos(), angle.sin()) * radius
     };
