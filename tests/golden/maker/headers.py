@@ -36,6 +36,13 @@ VAE = {
 }
 
 
+SD15_UNET = {
+    "act_fn": "silu", "attention_head_dim": 8, "block_out_channels": [320, 640, 1280, 1280], "cross_attention_dim": 768,
+    "down_block_types": ["CrossAttnDownBlock2D"] * 3 + ["DownBlock2D"], "in_channels": 4, "layers_per_block": 2,
+    "out_channels": 4, "sample_size": 64, "up_block_types": ["UpBlock2D"] + ["CrossAttnUpBlock2D"] * 3,
+}
+
+
 def text(arch, hidden, layers, heads, mlp, act, projection):
     return {"architectures": [arch], "attention_dropout": 0.0, "bos_token_id": 0, "dropout": 0.0, "eos_token_id": 2,
             "hidden_act": act, "hidden_size": hidden, "initializer_factor": 1.0, "initializer_range": 0.02,
@@ -110,6 +117,14 @@ def make_single_files(folder):
     table["conditioner.embedders.0.transformer.text_model.embeddings.position_ids"] = [1, 77]
     table["conditioner.embedders.1.model.logit_scale"] = []
     write(folder, "sd_xl_base_1.0", table)
+    # v1-5-pruned-emaonly.safetensors; its VAE and text encoder have SDXL's shapes.
+    with torch.device("meta"):
+        unet = UNet2DConditionModel.from_config(SD15_UNET)
+    parts = {"unet": shapes(unet), "vae": parts["vae"], "text_encoder": parts["text_encoder"]}
+    flat = {f"{part}.{k}": v for part, table in parts.items() for k, v in table.items()}
+    table = of_parts(single_file.names(dict(unet.config), parts), flat)
+    table["cond_stage_model.transformer.text_model.embeddings.position_ids"] = [1, 77]
+    write(folder, "v1-5-pruned-emaonly", table)
 
 
 def make_headers(folder):
