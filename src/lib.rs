@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | [`recipe`] | everything that shapes a picture, as plain data | serde |
 //! | [`board`] | a grid of recipes over one or two axes, as plain data | recipe |
-//! | [`pixels`] | pictures in and out | recipe (crops, what a picture carries) |
+//! | [`pixels`] | pictures in and out | recipe (crops, what a picture carries), board (a sheet's words) |
 //! | [`kernels`] | the CPU's inner loops: products, convolution, attention, norms; the only `unsafe` | candle's tensors |
 //! | [`nn`] | the networks, samplers, tokenizer, torch's random numbers | kernels, recipe (names of samplers) |
 //! | [`weights`] | opening, naming and checking model files | candle's tensors, kernels (how weights are asked for) |

@@ -153,7 +153,7 @@ fn the_target_is_checked_before_any_work() {
         (&["render", "--out", "folder.png"], "folder"),
         (&["render", "--out", "a.png/o.png"], "--out"),
         (&["render", "--out", ""], "--out"),
-        (&["render", "--out", "o.jpg"], ".png"),
+        (&["render", "--out", "o.gif"], ".png"),
         (&["render", "--out", "o"], ".png"),
         (&["render", "--out", "o.png", "--save-latents", "missing/l.safetensors"], "--save-latents"),
         (&["render", "--out", "o.png", "--save-latents", "folder.png"], "--save-latents"),

@@ -130,7 +130,8 @@ fn ready_made_boards_and_pictures_as_an_axis() {
     let place = Place::new();
     let report = place.board(&["--reference", "stripes.png", "--prompt", "a fish", "--preset", "which-mode"]);
     assert_eq!(report["cells"], 6);
-    // The pictures come from the axis alone; each is encoded once for both prompts.
+    // The pictures come from the axis alone; each is encoded once for both prompts. In a new home nothing is known yet.
+    let place = Place::new();
     let x = "reference=stripes.png,\"warm, glow.png\"";
     let report = place.board(&["--x", x, "--y", "prompt=a fish,a cat", "--cells", "cells"]);
     assert_eq!((&report["cells"], &report["encoder_runs"]), (&4.into(), &4.into()));

@@ -13,6 +13,7 @@ use rfd::{AsyncFileDialog, FileHandle};
 use super::background::{Background, Done, Picked};
 use super::command::Choice;
 use crate::library::STYLE_ENDING;
+use crate::pixels::PictureFormat;
 
 /// No person dismisses a dialog as fast as a desktop without one answers.
 const TOO_FAST_FOR_A_PERSON: Duration = Duration::from_millis(250);
@@ -31,10 +32,13 @@ pub fn open_content(background: &Background) -> std::io::Result<()> {
 }
 
 pub fn save_as(background: &Background, entry: u64, name: &str) -> std::io::Result<()> {
-    let dialog = AsyncFileDialog::new().set_title("Save picture as").add_filter("PNG", &["png"]).set_file_name(name);
+    let dialog = AsyncFileDialog::new()
+        .set_title("Save picture as")
+        .add_filter("Pictures", PictureFormat::ENDINGS)
+        .set_file_name(name);
     ask(background, true, dialog.save_file(), move |file: FileHandle| {
         let mut path: PathBuf = file.path().to_owned();
-        if path.extension().is_none_or(|ending| !ending.eq_ignore_ascii_case("png")) {
+        if PictureFormat::of(&path).is_none() {
             // Only added, never exchanged: "fox.v2" becomes "fox.v2.png".
             let mut name = path.file_name().unwrap_or_default().to_owned();
             name.push(".png");

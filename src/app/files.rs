@@ -7,7 +7,7 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use crate::library;
-use crate::pixels::{Picture, finished_png};
+use crate::pixels::{self, Picture, PictureFormat, finished_png};
 use crate::recipe::Recipe;
 
 /// Keeps a finished picture in `folder`.
@@ -19,9 +19,10 @@ pub fn keep_picture(folder: Option<&Path>, image: &RgbImage, recipe: &Recipe) ->
         .map_err(|error| error.to_string())
 }
 
-/// Writes a finished picture where the artist wants it.
+/// Writes a finished picture where the artist wants it, in the format that its name asks for.
 pub fn export(path: &Path, image: &RgbImage, recipe: &Recipe) -> Result<PathBuf, String> {
-    let bytes = finished_png(image, recipe).map_err(|error| error.to_string())?;
+    let format = PictureFormat::of(path).unwrap_or_default();
+    let bytes = pixels::export(image, recipe, &[], format).map_err(|error| error.to_string())?;
     library::write_atomically(path, &bytes).map_err(|error| error.to_string())?;
     Ok(path.to_owned())
 }

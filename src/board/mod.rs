@@ -11,6 +11,7 @@ mod grid;
 mod page;
 mod preset;
 mod values;
+mod words;
 
 pub use axis::{Axis, Setting};
 pub use change::{Change, PictureName, Target};
@@ -18,3 +19,4 @@ pub use error::BoardError;
 pub use grid::{Board, Cell, MOST_CELLS, changed_cells, drawing_order};
 pub use page::{Page, PageCell, settings_in_words};
 pub use preset::Preset;
+pub use words::SheetWords;

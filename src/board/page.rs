@@ -88,6 +88,9 @@ pub fn settings_in_words(recipe: &Recipe) -> Vec<(String, String)> {
     if recipe.start != 0.0 || recipe.end != 1.0 {
         add("references enter", format!("{} to {}", recipe.start, recipe.end));
     }
+    for lora in &recipe.loras {
+        add("LoRA", format!("{} × {}", lora.name, lora.strength));
+    }
     if let Some(init) = &recipe.init {
         add("begins from", init.name.clone());
         add("denoise", init.denoise.to_string());

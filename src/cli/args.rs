@@ -88,7 +88,12 @@ fn render() -> Command {
         .override_usage("instantstyle render [--recipe FILE.json | --from PICTURE.png] [FLAGS] --out FILE.png")
         .after_help(RENDER_EXAMPLES)
         .next_help_heading("Output")
-        .arg(path("out", "FILE.png", "Where the picture goes; an existing file is replaced (required)"))
+        .arg(path(
+            "out",
+            "FILE.png",
+            "Where the picture goes: .png, .jpg, .webp or .tif, each with its recipe inside; an existing file is replaced \
+             (required)",
+        ))
         .arg(path("save-latents", "FILE", "Also save the final latents (safetensors, one f32 tensor `latents`)"))
         .arg(switch("json", "Print one JSON line: seconds per stage and per step, peak memory, device, seed"))
 }
@@ -100,7 +105,7 @@ fn board() -> Command {
         .override_usage("instantstyle board [FLAGS OF RENDER] --x AXIS=V1,V2,… [--y AXIS=…] --out FILE.png")
         .after_help(BOARD_EXAMPLES)
         .next_help_heading("Output")
-        .arg(path("out", "FILE.png", "Where the contact sheet goes; an existing file is replaced (required)"))
+        .arg(path("out", "FILE.png", "Where the contact sheet goes (.png, .jpg, .webp, .tif); an existing file is replaced (required)"))
         .arg(path("cells", "FOLDER", "Also write every cell as a picture of its own"))
         .arg(path("html", "FOLDER", "Also write a page for a browser, index.html with its cells, that zooms all of them at once"))
         .arg(switch(

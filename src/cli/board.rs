@@ -6,21 +6,23 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use image::RgbImage;
-use serde::Serialize;
 
+use super::board_report::{Report, Sums};
 use super::compose::other_content;
 use super::console::{Console, duration};
 use super::error::{CliError, one_line};
 use super::flags::{BoardFlags, Flags};
-use super::render::{Prepared, prepare};
+use super::render::{Prepared, carried, prepare};
 use super::report::peak_rss_mib;
 use super::targets;
-use crate::board::{Axis, Board, Cell, Page, PageCell, PictureName, Preset, drawing_order, settings_in_words};
+use crate::board::{
+    Axis, Board, Cell, Page, PageCell, PictureName, Preset, SheetWords, drawing_order, settings_in_words,
+};
 use crate::engine::{
     BoardRun, CellState, ClipMeasure, Engine, EngineError, Finished, JobSpec, Match, ModelInfo, ModelPaths, describe,
 };
 use crate::library::{LibraryError, write_atomically};
-use crate::pixels::{ContactSheet, Picture, PngText, SheetWords, encode_png, finished_png};
+use crate::pixels::{CarriedReference, ContactSheet, Picture, PictureFormat, PngText, encode_png, export};
 use crate::recipe::{Crop, Recipe, a1111_parameters};
 
 /// Makes the board that `flags` ask for. `start` starts an engine; it is not called before the input is known to be good.
@@ -168,53 +170,14 @@ struct Work<'a> {
     /// Made with the first picture, which tells the cells' size.
     sheet: Option<ContactSheet>,
     pages: Vec<PageCell>,
+    /// Small copies of the references that cells have had so far.
+    small: Vec<CarriedReference>,
     /// Encoder runs and other sums over the cells.
     sums: Sums,
     done: usize,
     began: Instant,
     /// The first finished cell, without its picture's neighbours: its recipe names the model.
     first: Option<Arc<Finished>>,
-}
-
-/// Sums over the cells, for `--json`.
-#[derive(Debug, Default, Serialize)]
-struct Sums {
-    loading: f64,
-    encoding: f64,
-    sampling: f64,
-    decoding: f64,
-    #[serde(skip)]
-    encoder_runs: usize,
-    #[serde(skip)]
-    key_value_runs: usize,
-    #[serde(skip)]
-    steps: usize,
-    #[serde(skip)]
-    shared_steps: usize,
-}
-
-/// The one line of `board --json`. Field names are part of the contract.
-#[derive(Debug, Serialize)]
-struct Report<'a> {
-    cells: usize,
-    columns: usize,
-    rows: usize,
-    failed: usize,
-    /// From the start of the command to the written sheet, over the number of cells.
-    seconds_per_cell: f64,
-    total_seconds: f64,
-    seconds: &'a Sums,
-    /// Prompts, words and pictures that were encoded, over all cells.
-    encoder_runs: usize,
-    /// Blocks of the UNet for which keys and values of image tokens were computed.
-    key_value_runs: usize,
-    /// Steps that were computed, and steps that cells took over from others.
-    steps: usize,
-    shared_steps: usize,
-    peak_rss_mb: Option<f64>,
-    device: &'a str,
-    seed: Option<u64>,
-    out: String,
 }
 
 impl<'a> Work<'a> {
@@ -232,6 +195,7 @@ impl<'a> Work<'a> {
             model,
             sheet: None,
             pages: pages.collect(),
+            small: Vec::new(),
             sums: Sums::default(),
             done: 0,
             began: Instant::now(),
@@ -259,7 +223,8 @@ impl<'a> Work<'a> {
                 let finished = Arc::clone(finished);
                 self.add(&finished, console);
                 for folder in [&self.flags.cells, &self.flags.html].into_iter().flatten() {
-                    let png = finished_png(&finished.image, &finished.recipe)?;
+                    let carried = self.carried(&cell.spec.references)?;
+                    let png = export(&finished.image, &finished.recipe, &carried, PictureFormat::Png)?;
                     write(&folder.join(file_name(at, self.board)), &png)?;
                 }
                 if let Some(page) = self.pages.get_mut(index) {
@@ -285,21 +250,24 @@ impl<'a> Work<'a> {
     }
 
     fn add(&mut self, finished: &Arc<Finished>, console: &mut Console) {
-        let timings = &finished.timings;
-        self.sums.loading += timings.loading_secs;
-        self.sums.encoding += timings.encoding_secs;
-        self.sums.sampling += timings.sampling_secs;
-        self.sums.decoding += timings.decoding_secs;
-        self.sums.encoder_runs += timings.encoder_runs;
-        self.sums.key_value_runs += timings.key_value_runs;
-        self.sums.steps += timings.step_secs.len();
-        self.sums.shared_steps += timings.shared_steps;
+        self.sums.add(&finished.timings);
         if self.first.is_none() {
             for notice in &finished.notices {
                 console.notice(notice);
             }
             self.first = Some(Arc::clone(finished));
         }
+    }
+
+    /// Small copies of a cell's references; each is made once.
+    fn carried(&mut self, references: &[Arc<Picture>]) -> Result<Vec<CarriedReference>, CliError> {
+        for picture in references {
+            if self.small.iter().all(|known| known.hash != picture.hash) {
+                self.small.extend(carried(std::slice::from_ref(picture))?);
+            }
+        }
+        let of = |picture: &Arc<Picture>| self.small.iter().find(|known| known.hash == picture.hash).cloned();
+        Ok(references.iter().filter_map(of).collect())
     }
 
     /// The size that every cell's picture fits into.
@@ -309,52 +277,8 @@ impl<'a> Work<'a> {
         })
     }
 
-    /// The lines around the cells. `recipe` is that of a finished cell, with nothing left open.
     fn words(&self, recipe: &Recipe) -> SheetWords {
-        // A bare number says nothing without its field.
-        let label = |axis: &Axis, label: &String| match label.parse::<f64>() {
-            Ok(_) => format!("{} {label}", axis.name),
-            Err(_) => label.clone(),
-        };
-        let labels = |axis: &Axis| axis.settings.iter().map(|setting| label(axis, &setting.label)).collect();
-        let (x, y) = (&self.board.x, self.board.y.as_ref());
-        let title = match (self.board.title.as_str(), y) {
-            ("", None) => x.name.clone(),
-            ("", Some(y)) => format!("{} and {}", x.name, y.name),
-            (question, None) => question.to_owned(),
-            (question, Some(y)) => format!("{question} And {}", y.name),
-        };
-        SheetWords {
-            title: capitalised(&title),
-            subtitle: self.board.base.prompt.clone(),
-            details: self.details(recipe),
-            columns: labels(x),
-            rows: y.map(labels).unwrap_or_default(),
-            has_captions: self.flags.numbers,
-        }
-    }
-
-    /// What all cells share: the model, the references, and the settings that no axis changes.
-    fn details(&self, recipe: &Recipe) -> String {
-        let axes = [Some(&self.board.x), self.board.y.as_ref()];
-        let changes = |names: &[&str]| axes.iter().flatten().any(|axis| names.contains(&axis.name.as_str()));
-        let mut parts = vec![self.model.name.clone()];
-        if !changes(&["reference"]) {
-            parts.extend(self.board.base.references.iter().map(|reference| {
-                match reference.subtract.as_ref().filter(|_| !changes(&["subtract", "subtract-strength"])) {
-                    Some(subtract) => format!("{} minus {} × {}", reference.name, subtract.words, subtract.strength),
-                    None => reference.name.clone(),
-                }
-            }));
-        }
-        let mut add = |names: &[&str], text: Option<String>| parts.extend(text.filter(|_| !changes(names)));
-        add(&["scheduler"], recipe.scheduler.map(|s| s.name().to_owned()));
-        add(&["steps"], recipe.steps.map(|n| format!("{n} steps")));
-        add(&["guidance"], recipe.guidance.map(|g| format!("guidance {g}")));
-        add(&["seed"], recipe.seed.map(|seed| format!("seed {seed}")));
-        let size = recipe.width.zip(recipe.height).map(|(width, height)| format!("{width} × {height}"));
-        add(&["size", "width", "height"], size);
-        parts.join(" · ")
+        SheetWords { has_captions: self.flags.numbers, ..self.board.words(&self.model.name, recipe) }
     }
 
     /// The numbers under every finished cell, where the model has a joint space of pictures and texts.
@@ -379,11 +303,13 @@ impl<'a> Work<'a> {
                 words.as_deref(),
             )?;
             if let Some(page) = self.pages.get_mut(index) {
-                page.numbers = named(&numbers);
+                page.numbers = named(&numbers, ["prompt match", "reference match", "leak"]);
             }
             if let (Some(sheet), Some(at)) = (&mut self.sheet, self.cells.get(index)) {
-                let text: Vec<String> =
-                    named(&numbers).iter().map(|(name, value)| format!("{name} {value:.2}")).collect();
+                let text: Vec<String> = named(&numbers, ["prompt", "reference", "leak"])
+                    .iter()
+                    .map(|(name, value)| format!("{name} {value:.2}"))
+                    .collect();
                 sheet.caption(at.column, at.row, &text.join("  "));
             }
         }
@@ -415,13 +341,22 @@ impl<'a> Work<'a> {
         let json = |value: serde_json::Result<String>| {
             value.map_err(|error| CliError::Machine(format!("the board could not be written as JSON ({error})")))
         };
-        let text = PngText {
-            recipe_json: Some(json(serde_json::to_string(&base))?),
-            board_json: Some(json(serde_json::to_string(&board))?),
-            parameters: Some(a1111_parameters(&base)),
-            made_by_model: true,
+        let out = &self.flags.render.options.out;
+        let bytes = match PictureFormat::of(out).unwrap_or_default() {
+            // The one format that carries the axes too.
+            PictureFormat::Png => {
+                let text = PngText {
+                    recipe_json: Some(json(serde_json::to_string(&base))?),
+                    board_json: Some(json(serde_json::to_string(&board))?),
+                    parameters: Some(a1111_parameters(&base)),
+                    made_by_model: true,
+                    ..PngText::default()
+                };
+                encode_png(&sheet.finish(), &text)?
+            }
+            format => export(&sheet.finish(), &base, &[], format)?,
         };
-        write(&self.flags.render.options.out, &encode_png(&sheet.finish(), &text)?)?;
+        write(out, &bytes)?;
         if let Some(folder) = &self.flags.html {
             let words = self.words(&first.recipe);
             let page = Page {
@@ -469,9 +404,12 @@ impl<'a> Work<'a> {
     }
 }
 
-fn named(numbers: &Match) -> Vec<(String, f64)> {
-    let all = [("prompt", Some(numbers.prompt)), ("reference", numbers.reference), ("leak", numbers.leak)];
-    all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+fn named(numbers: &Match, names: [&str; 3]) -> Vec<(String, f64)> {
+    names
+        .into_iter()
+        .zip([Some(numbers.prompt), numbers.reference, numbers.leak])
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect()
 }
 
 /// A cell's file, by its place counted from 1.
@@ -480,11 +418,6 @@ fn file_name(cell: &Cell, board: &Board) -> String {
         1 => format!("cell-{:02}.png", cell.column + 1),
         _ => format!("cell-r{:02}-c{:02}.png", cell.row + 1, cell.column + 1),
     }
-}
-
-fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {

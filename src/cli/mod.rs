@@ -6,6 +6,7 @@
 mod args;
 mod bench;
 mod board;
+mod board_report;
 mod compose;
 #[cfg(test)]
 mod compose_tests;

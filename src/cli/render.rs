@@ -12,7 +12,7 @@ use super::report::Report;
 use super::{latents, library, recall, targets};
 use crate::engine::{Engine, EngineError, Finished, JobEvent, JobSpec, ModelPaths, Step, random_seed};
 use crate::library::{LibraryError, write_atomically};
-use crate::pixels::{Picture, finished_png};
+use crate::pixels::{CarriedReference, Picture, PictureFormat, export};
 use crate::recipe::ModelFiles;
 
 /// Makes the picture that `flags` ask for. `start` starts an engine; it is not called before the input is known to be
@@ -25,6 +25,7 @@ pub fn render(flags: &Flags, start: impl FnOnce() -> Result<Box<dyn Engine>, Eng
     targets::check(flags)?;
     let mut console = Console::stderr();
     let Prepared { order, pictures, recorded, kept } = prepare(flags, &mut console)?;
+    let carried = carried(&pictures.references)?;
     let spec = JobSpec {
         recipe: Arc::new(order.recipe),
         references: pictures.references,
@@ -41,7 +42,7 @@ pub fn render(flags: &Flags, start: impl FnOnce() -> Result<Box<dyn Engine>, Eng
             console.notice(&notice);
         }
     }
-    let bytes = write(flags, &finished)?;
+    let bytes = write(flags, &finished, &carried)?;
     match library::enter(&flags.options.out, &bytes, &finished.recipe) {
         Ok(notices) => notices.iter().for_each(|notice| console.notice(notice)),
         Err(error) => console.notice(&format!("the picture is written, but is not in the library: {error}")),
@@ -153,11 +154,19 @@ fn progress_line(step: &Step, seen: u32, seconds: f64) -> String {
     format!("step {}/{}, {} left", step.index, step.count, duration(left))
 }
 
+/// Small copies of the references, which travel with the picture.
+pub fn carried(references: &[Arc<Picture>]) -> Result<Vec<CarriedReference>, CliError> {
+    Ok(references.iter().map(|picture| CarriedReference::of(picture)).collect::<Result<_, _>>()?)
+}
+
 /// Returns the bytes of the picture's file.
-fn write(flags: &Flags, finished: &Finished) -> Result<Vec<u8>, CliError> {
+fn write(flags: &Flags, finished: &Finished, carried: &[CarriedReference]) -> Result<Vec<u8>, CliError> {
     let failed = |error: LibraryError| CliError::Machine(error.to_string());
-    let bytes = finished_png(&finished.image, &finished.recipe)?;
-    write_atomically(&flags.options.out, &bytes).map_err(failed)?;
+    let out = &flags.options.out;
+    // A device has no ending, and gets a PNG.
+    let format = PictureFormat::of(out).unwrap_or_default();
+    let bytes = export(&finished.image, &finished.recipe, carried, format)?;
+    write_atomically(out, &bytes).map_err(failed)?;
     if let Some(path) = &flags.options.save_latents {
         write_atomically(path, &latents::to_safetensors(&finished.latents)?).map_err(failed)?;
     }

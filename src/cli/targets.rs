@@ -6,20 +6,20 @@ use std::path::{Path, PathBuf};
 use super::error::{CliError, shown};
 use super::flags::{Base, BoardFlags, Flags};
 use crate::library;
+use crate::pixels::PictureFormat;
 
 /// Checks `--out` and `--save-latents`: that they can be written, and that they replace nothing that is read.
 ///
 /// # Errors
-/// A missing folder, a folder as target, a name that is no PNG's, or a file that is also an input.
+/// A missing folder, a folder as target, a name that is no picture's, or a file that is also an input.
 pub fn check(flags: &Flags) -> Result<(), CliError> {
     let out = &flags.options.out;
     check_one("out", out)?;
-    let is_png = out.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("png"));
     // A device, such as /dev/null, has no ending.
-    if !is_png && !is_device(out) {
+    if PictureFormat::of(out).is_none() && !is_device(out) {
         let better = out.with_extension("png");
         return Err(CliError::usage(format!(
-            "--out '{}' must end in .png, the format that keeps the recipe; try {}",
+            "--out '{}' must end in .png, .jpg, .webp or .tif; try {}",
             shown(&out.to_string_lossy()),
             better.display()
         )));

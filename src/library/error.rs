@@ -15,6 +15,8 @@ pub enum LibraryError {
     FolderReadOnly { why: String, path: String },
     #[error("the file's name is not possible here ({why}); choose another: {path}")]
     BadName { why: String, path: String },
+    #[error("the file names cannot be made ({why}); correct the template: {template}")]
+    Template { why: String, template: String },
     #[error("the disk is full; free some space or choose another disk: {path}")]
     DiskFull { path: String },
     #[error("this machine names no home folder, so nothing can be kept; set INSTANTSTYLE_HOME")]

@@ -5,6 +5,7 @@
 mod atomic_file;
 mod catalogue;
 mod error;
+mod file_name;
 mod instance_lock;
 mod journal;
 mod leftovers;
@@ -19,6 +20,7 @@ mod thumbnails;
 pub use atomic_file::{PendingFile, check_target, write_atomically, write_new};
 pub use catalogue::{Catalogue, LibraryPicture, Order, Page, Query, Stop, Synced};
 pub use error::LibraryError;
+pub use file_name::{NameParts, NameTemplate};
 pub use instance_lock::{Instance, InstanceLock};
 pub use leftovers::sweep;
 pub use log_file::{LOG_VARIABLE, start_log};

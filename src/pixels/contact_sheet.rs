@@ -4,6 +4,7 @@ use image::{Rgb, RgbImage, imageops};
 
 use super::lettering::Lettering;
 use super::{Filter, PixelsError, resize};
+use crate::board::SheetWords;
 
 /// Neutral, so that the cells' colours are judged by themselves.
 const PAPER: Rgb<u8> = Rgb([246, 246, 245]);
@@ -21,22 +22,6 @@ const MOST_CELL_PIXELS: f64 = 80e6;
 const CAPTION: f32 = 0.72;
 /// More columns than this without rows are broken into several lines.
 const WIDEST_ROW: usize = 6;
-
-/// The words around the cells.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct SheetWords {
-    /// The largest line.
-    pub title: String,
-    /// The prompt or what else the cells share; broken into up to two lines.
-    pub subtitle: String,
-    /// One line of settings.
-    pub details: String,
-    pub columns: Vec<String>,
-    /// Empty: the board has one axis.
-    pub rows: Vec<String>,
-    /// Leaves room for a line under each cell.
-    pub has_captions: bool,
-}
 
 /// A sheet that is being filled.
 pub struct ContactSheet {

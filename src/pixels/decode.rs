@@ -55,6 +55,31 @@ pub(super) fn decode(bytes: Vec<u8>, path: &str) -> Result<(RgbImage, Vec<String
     })
 }
 
+/// What stands beside the pixels of a file.
+pub(super) struct Metadata {
+    pub xmp: Option<Vec<u8>>,
+    /// From the TIFF header on.
+    pub exif: Option<Vec<u8>>,
+}
+
+/// The metadata of a picture whose pixels are not looked at. `path` is for messages. What is damaged counts as absent.
+pub(super) fn metadata(bytes: &[u8], path: &str) -> Result<Metadata, PixelsError> {
+    let format = sniff::format_of(bytes, path)?;
+    guarded(path, move |path| {
+        let explain = |e: ImageError| explain(e.into(), path);
+        Ok(match format {
+            ImageFormat::Jpeg => metadata_of(JpegDecoder::new(Cursor::new(bytes)).map_err(explain)?),
+            ImageFormat::WebP => metadata_of(WebPDecoder::new(Cursor::new(bytes)).map_err(explain)?),
+            ImageFormat::Tiff => metadata_of(TiffDecoder::new(Cursor::new(bytes)).map_err(explain)?),
+            _ => Metadata { xmp: None, exif: None },
+        })
+    })
+}
+
+fn metadata_of(mut decoder: impl ImageDecoder) -> Metadata {
+    Metadata { xmp: decoder.xmp_metadata().ok().flatten(), exif: decoder.exif_metadata().ok().flatten() }
+}
+
 /// Runs `work` on a named thread; its panic becomes an error ([`std::thread::JoinHandle::join`] catches it).
 fn guarded<T: Send>(path: &str, work: impl FnOnce(&str) -> Result<T, PixelsError> + Send) -> Result<T, PixelsError> {
     let damaged = |why: String| PixelsError::Damaged { why, path: path.to_owned() };

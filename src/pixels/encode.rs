@@ -4,23 +4,9 @@
 
 use image::RgbImage;
 
-use super::png_text::{BOARD_KEYWORD, RECIPE_KEYWORD};
-use super::{PixelsError, error::one_line};
-use crate::recipe::{Recipe, a1111_parameters};
-
-/// XMP with the IPTC term for media made by a trained model.
-const XMP: &str = concat!(
-    "<?xpacket begin=\"\u{feff}\" id=\"W5M0MpCehiHzreSzNTczkc9d\"?>\n",
-    "<x:xmpmeta xmlns:x=\"adobe:ns:meta/\">\n",
-    " <rdf:RDF xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\">\n",
-    "  <rdf:Description rdf:about=\"\" xmlns:Iptc4xmpExt=\"http://iptc.org/std/Iptc4xmpExt/2008-02-29/\">\n",
-    "   <Iptc4xmpExt:DigitalSourceType>http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia",
-    "</Iptc4xmpExt:DigitalSourceType>\n",
-    "  </rdf:Description>\n",
-    " </rdf:RDF>\n",
-    "</x:xmpmeta>\n",
-    "<?xpacket end=\"w\"?>"
-);
+use super::png_text::{BOARD_KEYWORD, RECIPE_KEYWORD, REFERENCES_KEYWORD};
+use super::{PictureFormat, PixelsError, error::one_line, export, xmp};
+use crate::recipe::Recipe;
 
 /// The text that goes into a PNG.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -29,6 +15,8 @@ pub struct PngText {
     pub recipe_json: Option<String>,
     /// A contact sheet's axes as JSON.
     pub board_json: Option<String>,
+    /// Small copies of the recipe's references as JSON ([`super::CarriedReference`]).
+    pub references_json: Option<String>,
     /// The settings as other programs read them ([`crate::recipe::a1111_parameters`]).
     pub parameters: Option<String>,
     /// Mark the picture as made by a trained model.
@@ -54,9 +42,7 @@ pub fn encode_png(picture: &RgbImage, text: &PngText) -> Result<Vec<u8>, PixelsE
 /// # Errors
 /// A picture without pixels.
 pub fn finished_png(picture: &RgbImage, recipe: &Recipe) -> Result<Vec<u8>, PixelsError> {
-    let json = serde_json::to_string(recipe).map_err(|e| PixelsError::Encode { why: one_line(&e.to_string()) })?;
-    let parameters = Some(a1111_parameters(recipe));
-    encode_png(picture, &PngText { recipe_json: Some(json), parameters, made_by_model: true, ..PngText::default() })
+    export(picture, recipe, &[], PictureFormat::Png)
 }
 
 fn write(bytes: &mut Vec<u8>, picture: &RgbImage, text: &PngText) -> Result<(), png::EncodingError> {
@@ -79,8 +65,11 @@ fn write(bytes: &mut Vec<u8>, picture: &RgbImage, text: &PngText) -> Result<(), 
     if let Some(json) = &text.board_json {
         encoder.add_itxt_chunk(BOARD_KEYWORD.to_owned(), without_nul(json))?;
     }
+    if let Some(json) = &text.references_json {
+        encoder.add_itxt_chunk(REFERENCES_KEYWORD.to_owned(), without_nul(json))?;
+    }
     if text.made_by_model {
-        encoder.add_itxt_chunk("XML:com.adobe.xmp".to_owned(), XMP.to_owned())?;
+        encoder.add_itxt_chunk("XML:com.adobe.xmp".to_owned(), xmp::packet(None, None))?;
     }
     let mut writer = encoder.write_header()?;
     writer.write_image_data(picture.as_raw())?;

@@ -39,12 +39,12 @@ pub enum PixelsError {
     #[error("preprocessor_config.json is not understood ({why}); take the file that came with the image encoder")]
     Preprocessor { why: String },
 
-    #[error("the picture cannot be written as PNG ({why})")]
+    #[error("the picture cannot be written ({why})")]
     Encode { why: String },
 
-    #[error("only PNG pictures made by this program hold a recipe, and this is no PNG: {path}")]
+    #[error("this is no PNG; give a PNG: {path}")]
     NotAPng { path: String },
-    #[error("the PNG holds no recipe; take a picture that this program made, as it was saved: {path}")]
+    #[error("the picture holds no recipe; take one that this program made, as it was saved: {path}")]
     NoRecipe { path: String },
     #[error("the PNG's text cannot be read ({why}); take the picture as it was saved: {path}")]
     Text { why: String, path: String },

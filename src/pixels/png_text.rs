@@ -2,16 +2,16 @@
 //! says is only data.
 
 use std::io::Cursor;
-use std::path::Path;
 
 use super::PixelsError;
 use super::error::{one_line, shown};
-use super::picture::read_file;
 
 /// The keyword under which a picture holds its recipe.
 pub const RECIPE_KEYWORD: &str = "instantstyle";
 /// The keyword under which a contact sheet holds its board.
 pub const BOARD_KEYWORD: &str = "instantstyle-board";
+/// The keyword under which a picture holds small copies of its references.
+pub const REFERENCES_KEYWORD: &str = "instantstyle-references";
 /// The most that one text may be when inflated.
 const LONGEST_TEXT: usize = 2 << 20;
 /// The most that all texts (and colour profiles) may take while they are read.
@@ -56,19 +56,4 @@ pub fn read_png_text(bytes: &[u8], path: &str) -> Result<Vec<(String, String)>, 
         }
         None => Ok(texts),
     }
-}
-
-/// The recipe's JSON inside a PNG file that this program made, unparsed.
-///
-/// # Errors
-/// As opening a picture, and as [`read_png_text`]; a PNG without a recipe.
-pub fn recipe_json(path: &Path) -> Result<String, PixelsError> {
-    let bytes = read_file(path)?;
-    let path = path.to_string_lossy();
-    if bytes.is_empty() {
-        return Err(PixelsError::Empty { path: shown(&path) });
-    }
-    let texts = read_png_text(&bytes, &path)?;
-    let found = texts.into_iter().find(|(keyword, _)| keyword == RECIPE_KEYWORD);
-    found.map(|(_, text)| text).ok_or_else(|| PixelsError::NoRecipe { path: shown(&path) })
 }

@@ -244,7 +244,8 @@ fn strangers(connection: &Connection) -> rusqlite::Result<HashMap<PathBuf, Stamp
     rows.collect()
 }
 
-/// The PNG files of a folder and of those within it. Links are not followed, so there is no way round in a circle.
+/// The files that may be pictures of ours in a folder and in those within it. Links are not followed, so there is no way
+/// round in a circle.
 fn list(folder: &Path, depth: usize, out: &mut Vec<(PathBuf, Option<i64>)>) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
@@ -252,7 +253,7 @@ fn list(folder: &Path, depth: usize, out: &mut Vec<(PathBuf, Option<i64>)>) {
         let path = entry.path();
         if kind.is_dir() && depth < DEEPEST {
             list(&path, depth + 1, out);
-        } else if kind.is_file() && path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("png")) {
+        } else if kind.is_file() && pixels::PictureFormat::of(&path).is_some() {
             out.push((path, None));
         }
     }
@@ -261,8 +262,7 @@ fn list(folder: &Path, depth: usize, out: &mut Vec<(PathBuf, Option<i64>)>) {
 /// A picture with a recipe of ours; `None` for any other.
 fn read(path: &Path, made: i64) -> Option<Entry> {
     let bytes = fs::read(path).ok()?;
-    let texts = pixels::read_png_text(&bytes, &path.to_string_lossy()).ok()?;
-    let (_, json) = texts.into_iter().find(|(keyword, _)| keyword == pixels::RECIPE_KEYWORD)?;
-    let recipe: Recipe = serde_json::from_str(&json).ok()?;
+    let carried = pixels::carried(&bytes, &path.to_string_lossy()).ok()?;
+    let recipe: Recipe = serde_json::from_str(&carried.recipe_json?).ok()?;
     Some(Entry::new(path, &bytes, made, &recipe))
 }

@@ -1,0 +1,75 @@
+//! The words around a board's cells, for a contact sheet, a page and the window.
+
+use super::{Axis, Board};
+use crate::recipe::Recipe;
+
+/// Heading and labels.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SheetWords {
+    /// The largest line.
+    pub title: String,
+    /// The prompt or what else the cells share; broken into up to two lines.
+    pub subtitle: String,
+    /// One line of settings.
+    pub details: String,
+    pub columns: Vec<String>,
+    /// Empty: the board has one axis.
+    pub rows: Vec<String>,
+    /// Leaves room for a line under each cell.
+    pub has_captions: bool,
+}
+
+impl Board {
+    /// The lines around the cells. `model` is the model's name, `recipe` that of a finished cell, with nothing left open.
+    pub fn words(&self, model: &str, recipe: &Recipe) -> SheetWords {
+        // A bare number says nothing without its field.
+        let label = |axis: &Axis, label: &String| match label.parse::<f64>() {
+            Ok(_) => format!("{} {label}", axis.name),
+            Err(_) => label.clone(),
+        };
+        let labels = |axis: &Axis| axis.settings.iter().map(|setting| label(axis, &setting.label)).collect();
+        let (x, y) = (&self.x, self.y.as_ref());
+        let title = match (self.title.as_str(), y) {
+            ("", None) => x.name.clone(),
+            ("", Some(y)) => format!("{} and {}", x.name, y.name),
+            (question, None) => question.to_owned(),
+            (question, Some(y)) => format!("{question} And {}", y.name),
+        };
+        SheetWords {
+            title: capitalised(&title),
+            subtitle: self.base.prompt.clone(),
+            details: self.details(model, recipe),
+            columns: labels(x),
+            rows: y.map(labels).unwrap_or_default(),
+            has_captions: false,
+        }
+    }
+
+    /// What all cells share: the model, the references, and the settings that no axis changes.
+    fn details(&self, model: &str, recipe: &Recipe) -> String {
+        let axes = [Some(&self.x), self.y.as_ref()];
+        let changes = |names: &[&str]| axes.iter().flatten().any(|axis| names.contains(&axis.name.as_str()));
+        let mut parts = vec![model.to_owned()];
+        if !changes(&["reference"]) {
+            parts.extend(self.base.references.iter().map(|reference| {
+                match reference.subtract.as_ref().filter(|_| !changes(&["subtract", "subtract-strength"])) {
+                    Some(subtract) => format!("{} minus {} × {}", reference.name, subtract.words, subtract.strength),
+                    None => reference.name.clone(),
+                }
+            }));
+        }
+        let mut add = |names: &[&str], text: Option<String>| parts.extend(text.filter(|_| !changes(names)));
+        add(&["scheduler"], recipe.scheduler.map(|s| s.name().to_owned()));
+        add(&["steps"], recipe.steps.map(|n| format!("{n} steps")));
+        add(&["guidance"], recipe.guidance.map(|g| format!("guidance {g}")));
+        add(&["seed"], recipe.seed.map(|seed| format!("seed {seed}")));
+        let size = recipe.width.zip(recipe.height).map(|(width, height)| format!("{width} × {height}"));
+        add(&["size", "width", "height"], size);
+        parts.join(" · ")
+    }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}

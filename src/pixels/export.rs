@@ -1,0 +1,267 @@
+//! A finished picture as the bytes of a file for others: PNG, JPEG, WebP or TIFF, each with the settings as A1111 writes
+//! them, the recipe, small copies of its references, and the mark that a model made it.
+//!
+//! | | settings for others | recipe and references |
+//! |---|---|---|
+//! | PNG | text `parameters` | texts of ours |
+//! | JPEG, WebP | EXIF `UserComment` | XMP |
+//! | TIFF | `ImageDescription` | XMP |
+//!
+//! PNG, WebP and TIFF are without loss. Same input, same bytes.
+
+use std::borrow::Cow;
+use std::io::Cursor;
+use std::path::Path;
+
+use image::codecs::jpeg::JpegEncoder;
+use image::codecs::webp::WebPEncoder;
+use image::{ExtendedColorType, ImageEncoder as _, RgbImage};
+use serde::{Deserialize, Serialize};
+use tiff::encoder::colortype::RGB8;
+use tiff::encoder::compression::DeflateLevel;
+use tiff::encoder::{Compression, TiffEncoder, TiffValue};
+use tiff::tags::{Tag, Type};
+
+use super::error::one_line;
+use super::{Filter, Picture, PixelsError, PngText, encode_png, exif, resize, xmp};
+use crate::recipe::{Recipe, a1111_parameters};
+
+const JPEG_QUALITY: u8 = 95;
+/// The most that one segment of a JPEG holds.
+const SEGMENT: usize = 65_533;
+const XMP_HEADER: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
+const TIFF_XMP: u16 = 700;
+const WEBP_SIDE: u32 = 16_383;
+/// Longest side of a reference's small copy.
+const THUMBNAIL_SIDE: u32 = 96;
+
+/// The formats of a finished picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PictureFormat {
+    #[default]
+    Png,
+    Jpeg,
+    /// Without loss.
+    WebP,
+    Tiff,
+}
+
+impl PictureFormat {
+    pub const ALL: [Self; 4] = [Self::Png, Self::Jpeg, Self::WebP, Self::Tiff];
+    /// What a file's name may end in.
+    pub const ENDINGS: &[&str] = &["png", "jpg", "jpeg", "webp", "tif", "tiff"];
+
+    /// The format that a file's name asks for; `None` where its ending is none of [`PictureFormat::ENDINGS`].
+    pub fn of(path: &Path) -> Option<Self> {
+        let ending = path.extension()?.to_str()?.to_ascii_lowercase();
+        Some(match ending.as_str() {
+            "png" => Self::Png,
+            "jpg" | "jpeg" => Self::Jpeg,
+            "webp" => Self::WebP,
+            "tif" | "tiff" => Self::Tiff,
+            _ => return None,
+        })
+    }
+
+    /// The usual ending, without a dot.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Self::Png => "png",
+            Self::Jpeg => "jpg",
+            Self::WebP => "webp",
+            Self::Tiff => "tif",
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Png => "PNG",
+            Self::Jpeg => "JPEG",
+            Self::WebP => "WebP",
+            Self::Tiff => "TIFF",
+        }
+    }
+}
+
+/// A small copy of a reference that travels with the picture, so that a missing one can be recognised.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CarriedReference {
+    /// Content hash of the whole reference's file.
+    pub hash: String,
+    pub name: String,
+    /// A JPEG file in base64, at most 96 pixels a side.
+    pub jpeg: String,
+}
+
+impl CarriedReference {
+    /// Makes the small copy.
+    ///
+    /// # Errors
+    /// A picture without pixels.
+    pub fn of(picture: &Picture) -> Result<Self, PixelsError> {
+        let (width, height) = picture.rgb.dimensions();
+        let longer = width.max(height).max(1);
+        let side = |side: u32| (side * THUMBNAIL_SIDE / longer).max(1);
+        let small = match longer <= THUMBNAIL_SIDE {
+            true => picture.rgb.clone(),
+            false => resize(&picture.rgb, side(width), side(height), Filter::Bicubic),
+        };
+        let mut jpeg = Vec::new();
+        JpegEncoder::new_with_quality(&mut jpeg, 80).encode_image(&small).map_err(|e| failed("JPEG", &e))?;
+        Ok(Self { hash: picture.hash.clone(), name: picture.name.clone(), jpeg: super::base64::encode(&jpeg) })
+    }
+
+    /// The small copy's JPEG file.
+    pub fn bytes(&self) -> Option<Vec<u8>> {
+        super::base64::decode(&self.jpeg)
+    }
+}
+
+/// The file of a finished picture in `format`. `references` are small copies for those of the recipe; a JPEG carries as
+/// many as have room.
+///
+/// # Errors
+/// A picture without pixels or too large for the format, or a recipe too long for a JPEG.
+pub fn export(
+    picture: &RgbImage,
+    recipe: &Recipe,
+    references: &[CarriedReference],
+    format: PictureFormat,
+) -> Result<Vec<u8>, PixelsError> {
+    if picture.width() == 0 || picture.height() == 0 {
+        return Err(PixelsError::NoPixels);
+    }
+    let json = serde_json::to_string(recipe).map_err(|e| failed(format.name(), &e))?;
+    let carried = match references {
+        [] => None,
+        references => Some(serde_json::to_string(references).map_err(|e| failed(format.name(), &e))?),
+    };
+    let parameters = a1111_parameters(recipe);
+    match format {
+        PictureFormat::Png => encode_png(
+            picture,
+            &PngText {
+                recipe_json: Some(json),
+                references_json: carried,
+                parameters: Some(parameters),
+                made_by_model: true,
+                ..PngText::default()
+            },
+        ),
+        PictureFormat::Jpeg => jpeg(picture, &json, references, &parameters),
+        PictureFormat::WebP => webp(picture, &xmp::packet(Some(&json), carried.as_deref()), &parameters),
+        PictureFormat::Tiff => tiff(picture, &xmp::packet(Some(&json), carried.as_deref()), &parameters),
+    }
+}
+
+fn failed(format: &str, error: &dyn std::fmt::Display) -> PixelsError {
+    PixelsError::Encode { why: format!("{format}: {}", one_line(&error.to_string())) }
+}
+
+fn jpeg(
+    picture: &RgbImage,
+    json: &str,
+    references: &[CarriedReference],
+    parameters: &str,
+) -> Result<Vec<u8>, PixelsError> {
+    let room = SEGMENT - XMP_HEADER.len();
+    let mut kept = references.len();
+    let packet = loop {
+        let carried = match references.get(..kept) {
+            None | Some([]) => None,
+            Some(some) => Some(serde_json::to_string(some).map_err(|e| failed("JPEG", &e))?),
+        };
+        let packet = xmp::packet(Some(json), carried.as_deref());
+        if packet.len() <= room {
+            break packet;
+        }
+        kept = kept.checked_sub(1).ok_or_else(|| {
+            failed("JPEG", &"the recipe has more than the 64 KiB that a JPEG holds; save it as PNG or WebP")
+        })?;
+    };
+    let mut out = Vec::new();
+    let mut encoder = JpegEncoder::new_with_quality(&mut out, JPEG_QUALITY);
+    let comment = exif::with_user_comment(parameters);
+    // For others only: a text that is too long for them is left out.
+    if comment.len() + 6 <= SEGMENT && encoder.set_exif_metadata(comment).is_err() {
+        return Err(failed("JPEG", &"its settings cannot be written"));
+    }
+    encoder.encode_image(picture).map_err(|e| failed("JPEG", &e))?;
+    // Behind the start marker and the segments APP0 and APP1 that stand there: readers want JFIF and EXIF first.
+    let at = after_app_segments(&out).ok_or_else(|| failed("JPEG", &"the encoder gave no JPEG"))?;
+    let length = u16::try_from(2 + XMP_HEADER.len() + packet.len()).map_err(|e| failed("JPEG", &e))?;
+    let segment = [&[0xff, 0xe1], &length.to_be_bytes()[..], XMP_HEADER, packet.as_bytes()].concat();
+    out.splice(at..at, segment);
+    Ok(out)
+}
+
+fn after_app_segments(jpeg: &[u8]) -> Option<usize> {
+    let mut at = 2_usize;
+    while let [0xff, 0xe0 | 0xe1, high, low] = jpeg.get(at..at.checked_add(4)?)? {
+        at += 2 + usize::from(u16::from_be_bytes([*high, *low]));
+    }
+    Some(at)
+}
+
+/// With EXIF the encoder writes the extended format, to whose end the packet is added.
+fn webp(picture: &RgbImage, packet: &str, parameters: &str) -> Result<Vec<u8>, PixelsError> {
+    let (width, height) = picture.dimensions();
+    if width.max(height) > WEBP_SIDE {
+        return Err(failed(
+            "WebP",
+            &format!("{width} x {height} pixels are more than {WEBP_SIDE} a side; save it as PNG"),
+        ));
+    }
+    let mut out = Vec::new();
+    let mut encoder = WebPEncoder::new_lossless(&mut out);
+    encoder.set_exif_metadata(exif::with_user_comment(parameters)).map_err(|e| failed("WebP", &e))?;
+    encoder.write_image(picture, width, height, ExtendedColorType::Rgb8).map_err(|e| failed("WebP", &e))?;
+    let length = u32::try_from(packet.len()).map_err(|e| failed("WebP", &e))?;
+    out.extend_from_slice(b"XMP ");
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(packet.as_bytes());
+    if packet.len() % 2 == 1 {
+        out.push(0);
+    }
+    let total = u32::try_from(out.len().saturating_sub(8)).map_err(|e| failed("WebP", &e))?;
+    // RIFF's length, and in VP8X the flag that there is XMP.
+    let (Some(size), true) = (out.get_mut(4..8), true) else { return Err(failed("WebP", &"the encoder gave no WebP")) };
+    size.copy_from_slice(&total.to_le_bytes());
+    match out.get_mut(12..21) {
+        Some([b'V', b'P', b'8', b'X', _, _, _, _, flags]) => *flags |= 1 << 2,
+        _ => return Err(failed("WebP", &"the encoder gave no extended WebP")),
+    }
+    Ok(out)
+}
+
+/// A text that ends in NUL. Its type is ASCII by name; programs write and read UTF-8.
+struct Text(Vec<u8>);
+
+impl TiffValue for Text {
+    const BYTE_LEN: u8 = 1;
+    const FIELD_TYPE: Type = Type::ASCII;
+
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.0)
+    }
+}
+
+fn tiff(picture: &RgbImage, packet: &str, parameters: &str) -> Result<Vec<u8>, PixelsError> {
+    let failed = |e: tiff::TiffError| failed("TIFF", &e);
+    let mut out = Cursor::new(Vec::new());
+    let mut encoder = TiffEncoder::new(&mut out)
+        .map_err(failed)?
+        .with_compression(Compression::Deflate(DeflateLevel::Balanced))
+        .with_predictor(tiff::tags::Predictor::Horizontal);
+    let mut image = encoder.new_image::<RGB8>(picture.width(), picture.height()).map_err(failed)?;
+    let description = Text(format!("{}\0", parameters.replace('\0', "")).into_bytes());
+    image.encoder().write_tag(Tag::ImageDescription, description).map_err(failed)?;
+    image.encoder().write_tag(Tag::Unknown(TIFF_XMP), packet.as_bytes()).map_err(failed)?;
+    image.write_data(picture.as_raw()).map_err(failed)?;
+    Ok(out.into_inner())
+}
