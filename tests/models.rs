@@ -317,3 +317,44 @@ fn render_takes_names_of_the_list() {
     let said = render(&["--model", "sdxl-base"]);
     assert!(!said.contains("models get"), "{said}");
 }
+
+/// A process that is killed in the middle (as by Ctrl+C) has lost nothing.
+#[test]
+fn a_killed_download_goes_on_where_it_was() {
+    let home = tempfile::tempdir().unwrap();
+    let length = 9_793_292_usize;
+    let server = Server::start(move |number, request, to| match number {
+        0 => {
+            server::serve_half(to, &vec![0; length], TAG, 1_000_000);
+            // Nothing more until the client is gone.
+            let _ = std::io::Read::read(to, &mut [0; 1]);
+        }
+        _ => serve(to, request, &vec![0; length], TAG),
+    });
+    let part = home.path().join("models/taesdxl/diffusion_pytorch_model.safetensors.part");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_instantstyle"))
+        .args(["models", "get", "taesdxl", "--yes"])
+        .env("INSTANTSTYLE_HOME", home.path())
+        .env("HF_HOME", home.path().join("hf"))
+        .env("HF_ENDPOINT", &server.address)
+        .env_remove("HF_HUB_OFFLINE")
+        .env_remove("INSTANTSTYLE_MODELS")
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while std::fs::metadata(&part).map_or(0, |about| about.len()) < 1_000_000 {
+        assert!(child.try_wait().unwrap().is_none(), "the download ended by itself");
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(std::fs::metadata(&part).unwrap().len(), 1_000_000);
+
+    // The lock died with the process. The rest is fetched, and found to be other bytes than the list's.
+    let output = program(home.path(), &["get", "taesdxl", "--yes"], &server.address);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+    assert!(said.contains("arrived damaged") && said.contains("removed"), "{said}");
+    assert_eq!(server.requests()[1].header("range"), Some("bytes=1000000-"));
+    assert!(!part.exists() && !part.with_extension("").exists());
+}
