@@ -125,7 +125,7 @@ proptest! {
         for format in PictureFormat::ALL {
             let bytes = export(&picture(), &recipe, &references, format).unwrap();
             let back = read(&bytes);
-            let json = back.recipe_json.expect(format.name());
+            let json = back.recipe_json.unwrap();
             prop_assert_eq!(serde_json::from_str::<Recipe>(&json).unwrap(), recipe.clone(), "{}", format.name());
             prop_assert_eq!(back.references, references.clone(), "{}", format.name());
             let parameters = match format {

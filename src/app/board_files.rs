@@ -6,10 +6,10 @@ use std::sync::Arc;
 use image::{Rgb, RgbImage};
 
 use super::board::label;
-use crate::board::{Board, Cell};
+use crate::board::{Board, Cell, SheetWords};
 use crate::engine::{ClipMeasure, Compute, Finished, Match, ModelPaths};
 use crate::library;
-use crate::pixels::{ContactSheet, Picture, PngText, SheetWords, encode_png};
+use crate::pixels::{ContactSheet, Picture, PngText, encode_png};
 use crate::recipe::Recipe;
 
 /// Eight times the distance of the sRGB values, as the comparison on the canvas shows it. Pictures of different sizes
