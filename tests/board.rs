@@ -54,7 +54,10 @@ fn every_field_sets_its_place_in_the_recipe() {
     let custom = |scales: &[(&str, f64)]| Role::Custom(scales.iter().map(|(n, s)| ((*n).to_owned(), *s)).collect());
     let cases: Vec<(&str, Recipe)> = vec![
         ("mode=precise", reference(&|r| r.role = Role::Precise)),
-        ("blocks=\"a=1,b=0.5\"", reference(&|r| r.role = custom(&[("a", 1.0), ("b", 0.5)]))),
+        (
+            "blocks=\"up_blocks.0.attentions.0=1,up_blocks.0.attentions.1=0.5\"",
+            reference(&|r| r.role = custom(&[("up_blocks.0.attentions.0", 1.0), ("up_blocks.0.attentions.1", 0.5)])),
+        ),
         ("strength=1.5", reference(&|r| r.strength = 1.5)),
         ("layout-strength=-1", reference(&|r| r.layout_strength = -1.0)),
         ("crop=fit", reference(&|r| r.crop = Crop::Fit)),
