@@ -199,7 +199,8 @@ fn zoom_is_shared_and_the_sheet_is_written() {
     window.get_by_label("4.0 ×");
     click(&mut window, "Export sheet");
     let folder = home.path().join("pictures");
-    wait(&mut window, "the sheet", |_| folder.exists());
+    // The message comes when the file is whole; before it, a button may still move under the pointer.
+    wait(&mut window, "the sheet", |app| app.state.notes.at(Place::Picture).next().is_some());
     let sheet = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
     let text = instantstyle::pixels::read_png_text(&std::fs::read(&sheet).unwrap(), "sheet").unwrap();
     assert!(format!("{text:?}").contains("strength"));
