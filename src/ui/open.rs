@@ -10,6 +10,8 @@ use crate::engine::{Compute, Engine, EngineError, Waker};
 use crate::library::{self, Instance};
 
 const TITLE: &str = "InstantStyle Studio";
+/// 256 x 256, drawn from `assets/icon/icon.svg`.
+const ICON: &[u8] = include_bytes!("../../assets/icon/icon.png");
 
 /// Opens the window and stays until it is closed. `start_engine` gets what wakes the window.
 ///
@@ -61,12 +63,16 @@ pub fn open(
 
 /// The window as it stood last, or of the usual size.
 fn viewport(place: Option<WindowPlace>) -> egui::ViewportBuilder {
-    let viewport = egui::ViewportBuilder::default()
+    let mut viewport = egui::ViewportBuilder::default()
         .with_title(TITLE)
         .with_app_id("instantstyle")
         .with_inner_size([1280.0, 800.0])
         .with_min_inner_size([820.0, 560.0])
         .with_drag_and_drop(true);
+    // A window without an icon is still a window.
+    if let Ok(icon) = eframe::icon_data::from_png_bytes(ICON) {
+        viewport = viewport.with_icon(icon);
+    }
     let Some(place) = place.filter(WindowPlace::is_sound) else { return viewport };
     let viewport = viewport.with_inner_size(place.size).with_maximized(place.is_maximized);
     match place.position {
