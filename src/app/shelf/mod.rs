@@ -2,6 +2,9 @@
 //!
 //! A thread of its own asks the disk, so that neither the window nor the opening of files waits for a large library.
 
+mod pictures;
+mod styles;
+
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -9,16 +12,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use image::RgbImage;
 
-use super::background::{Background, Done};
-use super::dialogs;
-use super::files;
-use super::history::HistoryEntry;
-use super::notes::Place;
-use super::references::{self, Dropped, Opened};
-use super::state::AppState;
+use crate::app::background::{Background, Done};
+use crate::app::notes::Place;
+use crate::app::references::{Dropped, Opened};
+use crate::app::state::AppState;
+use crate::app::{dialogs, files};
 use crate::engine::Waker;
-use crate::library::{self, Catalogue, LibraryError, LibraryPicture, Page, Query, Stop, Style, Styles, Synced};
-use crate::recipe::Recipe;
+use crate::library::{Catalogue, LibraryError, LibraryPicture, Page, Query, Stop, Style, Styles, Synced};
 
 /// Pictures that a page shows, and how many more each time.
 pub const PAGE: u32 = 60;
@@ -167,7 +167,7 @@ fn with_catalogue(
 
 impl AppState {
     /// Opens the library and looks at what has changed on the disk since, behind the window's back.
-    pub(super) fn open_shelf(&mut self) {
+    pub(in crate::app) fn open_shelf(&mut self) {
         let Some(home) = self.home.clone() else { return };
         let opened = |catalogue: &mut Catalogue| {
             let synced = catalogue.sync().map_err(|error| error.to_string());
@@ -177,7 +177,7 @@ impl AppState {
         self.list_styles();
     }
 
-    pub(super) fn execute_shelf(&mut self, command: ShelfCommand) {
+    pub(in crate::app) fn execute_shelf(&mut self, command: ShelfCommand) {
         match command {
             ShelfCommand::Search => {
                 self.shelf.query.limit = PAGE;
@@ -249,27 +249,7 @@ impl AppState {
         }
     }
 
-    /// Writes a style where the artist wants it.
-    pub(super) fn export_style(&mut self, name: String, path: PathBuf) {
-        self.with_styles(move |styles| {
-            let done = styles.export(&name, &path).map(|()| format!("Saved as {}", path.display()));
-            ShelfDone::StyleDone(done.map_err(|error| error.to_string()))
-        });
-    }
-
-    /// Enters a picture of the history that has just been kept.
-    pub(super) fn enter_into_library(&mut self, file: PathBuf, recipe: Recipe) {
-        let Some(home) = self.home.clone() else { return };
-        let enter = move |catalogue: &mut Catalogue| {
-            let bytes = std::fs::read(&file)
-                .map_err(|error| LibraryError::Failed { why: error.to_string(), path: file.display().to_string() })?;
-            catalogue.record(&file, &bytes, &recipe)?;
-            Ok(ShelfDone::Changed(Ok(())))
-        };
-        self.shelf.ask(home, enter, |why| ShelfDone::Changed(Err(why)));
-    }
-
-    pub(super) fn take_shelf(&mut self, done: ShelfDone) {
+    pub(in crate::app) fn take_shelf(&mut self, done: ShelfDone) {
         match done {
             ShelfDone::Opened(result, notices) => {
                 self.shelf.is_open = true;
@@ -332,167 +312,4 @@ impl AppState {
             },
         }
     }
-
-    /// Asks for the thumbnail of a picture that is on the screen.
-    pub fn want_thumbnail(&mut self, hash: &str, file: &Path) {
-        if self.shelf.thumbnails.contains_key(hash) || self.shelf.asked_for.contains(hash) {
-            return;
-        }
-        let Some(home) = self.home.clone() else { return };
-        let (wanted, file) = (hash.to_owned(), file.to_owned());
-        let asked = self.shelf.work.submit(move || {
-            let result = library::cached_thumbnail(&home, &file, &wanted);
-            let result = result.map(Arc::new).map_err(|error| error.to_string());
-            Done::Shelf(ShelfDone::Thumbnail { hash: wanted, result })
-        });
-        // Where too many wait already, it is asked for in a later frame.
-        if asked {
-            self.shelf.asked_for.insert(hash.to_owned());
-        }
-    }
-
-    /// The library is on the screen: asks where nothing was asked yet, or something has changed.
-    pub fn watch_library(&mut self) {
-        if self.shelf.is_open && std::mem::take(&mut self.shelf.is_stale) {
-            self.search_library();
-        }
-    }
-
-    fn look_again(&mut self) {
-        self.shelf.is_stale = true;
-    }
-
-    fn search_library(&mut self) {
-        let Some(home) = self.home.clone() else { return };
-        self.shelf.question += 1;
-        self.shelf.is_searching = true;
-        let (question, query) = (self.shelf.question, self.shelf.query.clone());
-        let search = move |catalogue: &mut Catalogue| {
-            let found = (catalogue.search(&query)?, catalogue.models()?);
-            Ok(ShelfDone::Found { question, result: Ok(found) })
-        };
-        self.shelf.ask(home, search, move |why| ShelfDone::Found { question, result: Err(why) });
-    }
-
-    fn rate(&mut self, hash: String, stars: u8) {
-        let Some(home) = self.home.clone() else { return };
-        // Shown at once.
-        for picture in self.shelf.page.pictures.iter_mut().filter(|picture| picture.hash == hash) {
-            picture.stars = stars;
-        }
-        let rate = move |catalogue: &mut Catalogue| {
-            catalogue.set_stars(&hash, stars)?;
-            Ok(ShelfDone::Changed(Ok(())))
-        };
-        self.shelf.ask(home, rate, |why| ShelfDone::Changed(Err(why)));
-    }
-
-    /// Puts a picture of the library onto the canvas, and into the history where it is not there.
-    fn show_of_library(&mut self, id: i64) {
-        let Some(picture) = self.shelf.picture(id) else { return };
-        let (file, recipe) = (picture.file.clone(), picture.recipe.clone());
-        let thumbnail = self.shelf.thumbnails.get(&picture.hash).cloned();
-        let known =
-            self.history.entries().iter().find(|entry| entry.file.as_ref().is_some_and(|known| same(known, &file)));
-        let entry = match known.map(|entry| entry.id) {
-            Some(entry) => entry,
-            None => {
-                let entry = self.new_id();
-                self.history.add(HistoryEntry {
-                    id: entry,
-                    recipe,
-                    file: Some(file),
-                    image: None,
-                    thumbnail,
-                    seconds: 0.0,
-                    device: String::new(),
-                    is_draft: false,
-                });
-                entry
-            }
-        };
-        self.show(entry);
-    }
-
-    fn with_styles(&mut self, work: impl FnOnce(&Styles) -> ShelfDone + Send + 'static) {
-        let Some(home) = self.home.clone() else {
-            self.notes.error(Place::Styles, LibraryError::NoHome.to_string());
-            return;
-        };
-        if !self.shelf.work.submit(move || Done::Shelf(work(&Styles::of(&home)))) {
-            self.notes.error(Place::Styles, "too much is waiting; try again in a moment");
-        }
-    }
-
-    fn list_styles(&mut self) {
-        if self.home.is_none() {
-            return;
-        }
-        self.with_styles(|styles| {
-            let (found, mut wrong) = styles.list();
-            let mut list = Vec::new();
-            for style in found {
-                match styles.thumbnail(&style) {
-                    Ok(thumbnail) => list.push((style, Arc::new(thumbnail))),
-                    Err(error) => wrong.push(error.to_string()),
-                }
-            }
-            ShelfDone::Styles(list, wrong)
-        });
-    }
-
-    /// Keeps the selected reference as a style.
-    fn save_style(&mut self, name: String) {
-        let Some(reference) = self.selected_reference().and_then(|index| self.recipe.references.get(index)) else {
-            self.notes.error(Place::Styles, "there is no reference to be kept as a style; add one first");
-            return;
-        };
-        let (reference, folder) = (reference.clone(), self.folder("references"));
-        self.with_styles(move |styles| {
-            let kept = folder.and_then(|folder| library::find_reference_in(&folder, &reference.hash));
-            let saved = match kept {
-                Some(path) => library::read_unchanged(&path, &reference.hash)
-                    .and_then(|bytes| styles.save(&name, &reference, &bytes))
-                    .map(|style| format!("The style '{}' is kept", style.name))
-                    .map_err(|error| error.to_string()),
-                None => Err(format!("the file of '{}' is not kept on this machine; drop it again", reference.name)),
-            };
-            ShelfDone::StyleDone(saved)
-        });
-    }
-
-    fn open_style(&mut self, name: &str, replaces: bool) {
-        let Some((style, _)) = self.shelf.styles.iter().find(|(style, _)| style.name == name) else { return };
-        let (style, folder) = (Box::new(style.clone()), self.folder("references"));
-        self.with_styles(move |styles| {
-            let Style { reference, .. } = style.as_ref();
-            let result = styles
-                .keep_reference(&style)
-                .map_err(|error| error.to_string())
-                .and_then(|_| references::find(&reference.hash, &reference.name, folder.as_deref()));
-            ShelfDone::StyleOpened { style, replaces, result }
-        });
-    }
-
-    fn take_style(&mut self, style: Style, replaces: bool, opened: Opened) {
-        self.notes.clear(Place::References);
-        self.take_picture(opened);
-        let selected = self.selected_reference();
-        let references = &mut self.recipe.references;
-        let same = references.iter().position(|reference| reference.hash == style.reference.hash);
-        // The same picture twice would be one reference with two settings.
-        let place = same.or(selected.filter(|_| replaces));
-        match place.and_then(|place| references.get_mut(place)) {
-            Some(reference) => *reference = style.reference,
-            None => references.push(style.reference),
-        }
-        self.settings.selected_reference = place.unwrap_or(references.len().saturating_sub(1));
-        self.undo.mark(&self.recipe);
-        self.notes.info(Place::Styles, format!("'{}' is applied", style.name));
-    }
-}
-
-/// The library names files as the system does, the history as they were written.
-fn same(a: &Path, b: &Path) -> bool {
-    a == b || (a.file_name() == b.file_name() && a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b)))
 }
