@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use image::RgbImage;
 use instantstyle::board::Board;
-use instantstyle::pixels::{BOARD_KEYWORD, read_png_text};
+use instantstyle::pixels::{BOARD_KEYWORD, carried_by, read_png_text};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -123,6 +123,58 @@ fn a_board_is_a_sheet_its_cells_and_a_page() {
     assert!(place.path("page/cell-r02-c03.png").is_file());
     let sheet = place.run(&["render", "--from", "o.png", "--steps", "1", "--out", "base.png"]);
     assert!(sheet.status.success(), "{}", String::from_utf8_lossy(&sheet.stderr));
+}
+
+#[test]
+fn cells_are_in_the_library_and_a_sheet_of_any_format_is_a_board_again() {
+    let place = Place::new();
+    let x = "reference=stripes.png,\"warm, glow.png\"";
+    place.board(&["--prompt", "a fish", "--x", x, "--y", "strength=0.5,1", "--cells", "cells", "--html", "page"]);
+    let listed = |place: &Place| -> Vec<Value> {
+        let output = place.run(&["library", "list", "--json"]);
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    // Each once, although the page has a copy.
+    let found = listed(&place);
+    assert_eq!(found.len(), 4);
+    let strengths = |row: usize| if row == 1 { 0.5 } else { 1.0 };
+    for (row, column) in [(1, 1), (1, 2), (2, 1), (2, 2)] {
+        let file = place.path(&format!("cells/cell-r0{row}-c0{column}.png")).canonicalize().unwrap();
+        let line = found.iter().find(|line| line["file"] == file.to_str().unwrap()).unwrap();
+        let json = carried_by(&file).unwrap().recipe_json.unwrap();
+        assert_eq!(line["recipe"], serde_json::from_str::<Value>(&json).unwrap());
+        assert_eq!(line["recipe"]["references"][0]["strength"], strengths(row));
+        assert_eq!(line["blake3"], blake3::hash(&std::fs::read(&file).unwrap()).to_hex().as_str());
+    }
+    // They lie outside of the home, and are there again when the database is made anew.
+    assert!(place.run(&["library", "rebuild"]).status.success());
+    assert_eq!(listed(&place).len(), 4);
+
+    // The sheet alone says what its board was; the pictures come from the library, the format does not matter.
+    let cells = |folder: &str| -> Vec<RgbImage> {
+        ["r01-c01", "r01-c02", "r02-c01", "r02-c02"]
+            .map(|cell| pixels(&place.path(&format!("{folder}/cell-{cell}.png"))))
+            .into()
+    };
+    let wanted = cells("cells");
+    assert_ne!(wanted[0], wanted[1]);
+    std::fs::remove_file(place.path("stripes.png")).unwrap();
+    let mut from = "o.png".to_owned();
+    for ending in ["jpg", "webp", "tif"] {
+        let (out, folder) = (format!("again.{ending}"), format!("cells-{ending}"));
+        let made = place.run(&["board", "--from", &from, "--out", &out, "--cells", &folder]);
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        assert_eq!(cells(&folder), wanted, "{ending}");
+        let carried = carried_by(&place.path(&out)).unwrap();
+        let names: Vec<&str> = carried.references.iter().map(|small| small.name.as_str()).collect();
+        assert_eq!(names, ["stripes.png", "warm, glow.png"]);
+        from = out;
+    }
+    // Another axis takes the place of the columns, and brings its own rows or none.
+    let other = place.run(&["board", "--from", &from, "--x", "seed=1,2", "--out", "seeds.png", "--json"]);
+    let report: Value = serde_json::from_slice(&other.stdout).unwrap();
+    assert_eq!((&report["columns"], &report["rows"]), (&2.into(), &1.into()));
 }
 
 #[test]

@@ -6,9 +6,11 @@ use std::io::Cursor;
 use std::process::Command;
 
 use image::{ImageDecoder, Rgb, RgbImage};
-use instantstyle::pixels::{Carried, CarriedReference, Picture, PictureFormat, carried, export};
+use instantstyle::board::{Axis, Board};
+use instantstyle::pixels::{Carried, CarriedReference, Picture, PictureFormat, carried, export, export_sheet};
 use instantstyle::recipe::{
-    Crop, Init, Lora, ModelFiles, Recipe, Reference, Role, SchedulerName, Subtraction, VERSION, a1111_parameters,
+    Crop, Init, Lora, ModelBlocks, ModelFiles, Recipe, Reference, Role, SchedulerName, Subtraction, VERSION,
+    a1111_parameters,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -136,6 +138,31 @@ proptest! {
             prop_assert_eq!(back.parameters, parameters, "{}", format.name());
         }
     }
+}
+
+#[test]
+fn a_sheet_keeps_its_axes_and_its_recipe_in_every_format() {
+    let blocks = ModelBlocks::new(vec!["up_blocks.0.attentions.1".to_owned()], None, None);
+    let board = |x: &str| Board {
+        title: "Which \"mode\" <&> 猫?".to_owned(),
+        base: Recipe { prompt: "a fish".to_owned(), seed: Some(u64::MAX), ..Recipe::default() },
+        x: Axis::parse(x, &blocks).unwrap(),
+        y: Some(Axis::parse("mode=style,everything", &blocks).unwrap()),
+    };
+    let small = [CarriedReference { hash: "0f".repeat(32), name: "sea.png".to_owned(), jpeg: "Zm9v".to_owned() }];
+    let wanted = board("strength=0..1 step 0.125");
+    for format in PictureFormat::ALL {
+        let back = read(&export_sheet(&picture(), &wanted, &small, format).unwrap());
+        assert_eq!(serde_json::from_str::<Board>(&back.board_json.unwrap()).unwrap(), wanted, "{}", format.name());
+        assert_eq!(serde_json::from_str::<Recipe>(&back.recipe_json.unwrap()).unwrap(), wanted.base);
+        assert_eq!(back.references, small);
+    }
+    // Axes that a JPEG cannot hold are left out rather than the whole sheet.
+    let texts: Vec<String> = (0..100).map(|n| format!("{n} {}", "word ".repeat(200))).collect();
+    let long = board(&format!("prompt={}", texts.join(",")));
+    let back = read(&export_sheet(&picture(), &long, &small, PictureFormat::Jpeg).unwrap());
+    assert_eq!((back.board_json, back.recipe_json.is_some()), (None, true));
+    assert!(read(&export_sheet(&picture(), &long, &small, PictureFormat::Tiff).unwrap()).board_json.is_some());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use image::{Rgb, RgbImage};
 use instantstyle::library::{Catalogue, LibraryError, Order, Page, Query, Stop, Synced, keep_picture_in};
-use instantstyle::pixels::finished_png;
+use instantstyle::pixels::{PictureFormat, export, finished_png};
 use instantstyle::recipe::{Recipe, Reference, Role};
 use proptest::prelude::*;
 
@@ -352,4 +352,39 @@ fn a_home_that_takes_nothing_is_told_in_one_sentence() {
     fs::write(&blocked, b"").unwrap();
     let error = Catalogue::open(&blocked.join("home"), &Stop::default()).unwrap_err();
     assert!(matches!(error, LibraryError::NotAFolder { .. }) && !error.to_string().contains('\n'), "{error:?}");
+}
+
+#[test]
+fn pictures_of_every_format_are_found_again_after_the_database_is_gone() {
+    let home = tempfile::tempdir().unwrap();
+    let pictures = home.path().join("pictures/kept");
+    fs::create_dir_all(&pictures).unwrap();
+    let pixels = RgbImage::from_pixel(24, 16, Rgb([40, 90, 160]));
+    let mut wanted = Vec::new();
+    for (seed, format) in (0..).zip(PictureFormat::ALL) {
+        let recipe = recipe(&format!("a lake as {}", format.name()), seed);
+        let file = pictures.join(format!("lake.{}", format.ending()));
+        fs::write(&file, export(&pixels, &recipe, &[], format).unwrap()).unwrap();
+        wanted.push((file.canonicalize().unwrap(), recipe));
+    }
+    // Pictures of others, in the same formats, are none of ours.
+    for ending in ["png", "jpg", "webp", "tif"] {
+        pixels.save(pictures.join(format!("other.{ending}"))).unwrap();
+    }
+    let mut catalogue = open(home.path());
+    assert_eq!(catalogue.sync().unwrap().added, 4);
+    let found = |catalogue: &mut Catalogue| -> Vec<(PathBuf, Recipe)> {
+        let mut page = catalogue.search(&Query::default()).unwrap();
+        page.pictures.sort_by_key(|picture| picture.recipe.seed);
+        page.pictures.into_iter().map(|picture| (picture.file, picture.recipe)).collect()
+    };
+    assert_eq!(found(&mut catalogue), wanted);
+    let hash =
+        catalogue.search(&Query { text: "JPEG".to_owned(), ..Query::default() }).unwrap().pictures[0].hash.clone();
+    catalogue.set_stars(&hash, 4).unwrap();
+    drop(catalogue);
+    fs::write(home.path().join("library.sqlite"), b"no database at all").unwrap();
+    let mut catalogue = open(home.path());
+    assert_eq!(found(&mut catalogue), wanted);
+    assert_eq!(catalogue.search(&Query { min_stars: 4, ..Query::default() }).unwrap().pictures[0].hash, hash);
 }

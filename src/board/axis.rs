@@ -115,6 +115,13 @@ impl Axis {
         Ok(())
     }
 
+    /// What column or row `place` is called, such as "strength 0.5"; empty beyond the last.
+    pub fn label(&self, place: usize) -> String {
+        let label = self.settings.get(place).map(|setting| setting.label.as_str()).unwrap_or_default();
+        // A bare number says nothing without its field.
+        if label.parse::<f64>().is_ok() { format!("{} {label}", self.name) } else { label.to_owned() }
+    }
+
     /// The pictures of the axis as they stand.
     pub fn pictures(&self) -> impl Iterator<Item = &PictureName> {
         self.settings.iter().flat_map(|setting| &setting.changes).filter_map(|change| match change {

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::{Board, Cell, SheetWords};
 use crate::recipe::{Crop, Recipe, Role};
 
 const TEMPLATE: &str = include_str!("page.html");
@@ -36,7 +37,22 @@ pub struct PageCell {
     pub fault: Option<String>,
 }
 
+impl Board {
+    /// The name of a cell's file beside the page, by its place counted from 1.
+    pub fn file_name(&self, cell: &Cell) -> String {
+        match self.rows() {
+            1 => format!("cell-{:02}.png", cell.column + 1),
+            _ => format!("cell-r{:02}-c{:02}.png", cell.row + 1, cell.column + 1),
+        }
+    }
+}
+
 impl Page {
+    pub fn new(words: SheetWords, cells: Vec<PageCell>) -> Self {
+        let SheetWords { title, subtitle, details, columns, rows, .. } = words;
+        Self { title, subtitle, details, columns, rows, cells }
+    }
+
     /// The whole page as HTML.
     ///
     /// # Errors

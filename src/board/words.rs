@@ -22,12 +22,7 @@ pub struct SheetWords {
 impl Board {
     /// The lines around the cells. `model` is the model's name, `recipe` that of a finished cell, with nothing left open.
     pub fn words(&self, model: &str, recipe: &Recipe) -> SheetWords {
-        // A bare number says nothing without its field.
-        let label = |axis: &Axis, label: &String| match label.parse::<f64>() {
-            Ok(_) => format!("{} {label}", axis.name),
-            Err(_) => label.clone(),
-        };
-        let labels = |axis: &Axis| axis.settings.iter().map(|setting| label(axis, &setting.label)).collect();
+        let labels = |axis: &Axis| (0..axis.settings.len()).map(|place| axis.label(place)).collect();
         let (x, y) = (&self.x, self.y.as_ref());
         let title = match (self.title.as_str(), y) {
             ("", None) => x.name.clone(),

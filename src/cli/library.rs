@@ -6,6 +6,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde::Serialize;
 
 use super::args::text;
+use super::console::Console;
 use super::error::{CliError, one_line, shown};
 use super::{console, print_line};
 use crate::library::{Catalogue, LibraryError, LibraryPicture, Query, Stop, home};
@@ -17,7 +18,7 @@ Examples:
   instantstyle library list --limit 1 --json
   instantstyle library rebuild
 
-A picture is entered when it is made, in the window or by `render`. The list
+A picture is entered when it is made, in the window, by `render` or by `board --cells`. The list
 says when, stars, size, seed, prompt and file, the newest first.";
 
 /// The words of this command.
@@ -55,18 +56,38 @@ pub fn run(matches: &ArgMatches) -> Result<(), CliError> {
     }
 }
 
-/// Enters a picture that `render` has written to `file`.
-///
-/// # Errors
-/// A home that takes nothing; the picture itself is safe.
-pub fn enter(file: &Path, bytes: &[u8], recipe: &Recipe) -> Result<Vec<String>, LibraryError> {
-    // A device has swallowed it.
-    if !file.is_file() {
-        return Ok(Vec::new());
+/// Enters pictures into the library as they are written. It is opened with the first one.
+#[derive(Debug, Default)]
+pub struct Entering {
+    catalogue: Option<Catalogue>,
+    /// It has been said that it takes nothing; the pictures themselves are safe.
+    has_failed: bool,
+}
+
+impl Entering {
+    /// Enters a picture that has been written to `file`; what is to be told of it goes to the console, once.
+    pub fn enter(&mut self, file: &Path, bytes: &[u8], recipe: &Recipe, console: &mut Console) {
+        // A device has swallowed it.
+        if self.has_failed || !file.is_file() {
+            return;
+        }
+        match self.record(file, bytes, recipe) {
+            Ok(notices) => notices.iter().for_each(|notice| console.notice(notice)),
+            Err(error) => {
+                self.has_failed = true;
+                console.notice(&format!("the picture is written, but is not in the library: {error}"));
+            }
+        }
     }
-    let mut catalogue = open()?;
-    catalogue.record(file, bytes, recipe)?;
-    Ok(catalogue.take_notices())
+
+    fn record(&mut self, file: &Path, bytes: &[u8], recipe: &Recipe) -> Result<Vec<String>, LibraryError> {
+        let catalogue = match &mut self.catalogue {
+            Some(catalogue) => catalogue,
+            none => none.insert(open()?),
+        };
+        catalogue.record(file, bytes, recipe)?;
+        Ok(catalogue.take_notices())
+    }
 }
 
 fn open() -> Result<Catalogue, LibraryError> {

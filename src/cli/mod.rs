@@ -7,6 +7,7 @@ mod args;
 mod bench;
 mod board;
 mod board_report;
+mod board_work;
 mod compose;
 #[cfg(test)]
 mod compose_tests;

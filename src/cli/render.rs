@@ -8,8 +8,9 @@ use super::compose::{Order, Source, compose, other_content};
 use super::console::{Console, duration};
 use super::error::CliError;
 use super::flags::Flags;
+use super::library::Entering;
 use super::report::Report;
-use super::{latents, library, recall, targets};
+use super::{latents, recall, targets};
 use crate::engine::{Engine, EngineError, Finished, JobEvent, JobSpec, ModelPaths, Step, random_seed};
 use crate::library::{LibraryError, write_atomically};
 use crate::pixels::{CarriedReference, Picture, PictureFormat, export};
@@ -43,10 +44,7 @@ pub fn render(flags: &Flags, start: impl FnOnce() -> Result<Box<dyn Engine>, Eng
         }
     }
     let bytes = write(flags, &finished, &carried)?;
-    match library::enter(&flags.options.out, &bytes, &finished.recipe) {
-        Ok(notices) => notices.iter().for_each(|notice| console.notice(notice)),
-        Err(error) => console.notice(&format!("the picture is written, but is not in the library: {error}")),
-    }
+    Entering::default().enter(&flags.options.out, &bytes, &finished.recipe, &mut console);
     let total = begun.elapsed().as_secs_f64();
     if flags.options.json {
         let line = serde_json::to_string(&Report::new(&finished, total, &flags.options.out))

@@ -43,6 +43,23 @@ pub struct Match {
     pub leak: Option<f64>,
 }
 
+impl Match {
+    /// What the numbers are called where there is room.
+    pub const LONG_NAMES: [&str; 3] = ["prompt match", "reference match", "leak"];
+
+    /// The numbers that there are, each with its name out of `names`: for the prompt, the reference and the leak.
+    pub fn named(&self, names: [&str; 3]) -> Vec<(String, f64)> {
+        let numbers = [Some(self.prompt), self.reference, self.leak];
+        names.into_iter().zip(numbers).filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    }
+
+    /// In one line, such as "prompt 0.31  reference 0.72".
+    pub fn in_one_line(&self) -> String {
+        let numbers = self.named(["prompt", "reference", "leak"]);
+        numbers.iter().map(|(name, value)| format!("{name} {value:.2}")).collect::<Vec<_>>().join("  ")
+    }
+}
+
 /// The two towers of the joint space, on the caller's thread.
 ///
 /// It opens the model anew and reads the towers when they are first needed; for SDXL that is 10 GB in f32 beside what an

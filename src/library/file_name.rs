@@ -24,6 +24,8 @@ enum Part {
 #[derive(Debug, Clone, Copy)]
 pub struct NameParts<'a> {
     pub recipe: &'a Recipe,
+    /// What a cell of a board is called; empty for any other picture.
+    pub cell: &'a str,
     /// The picture's number in this export, from 1.
     pub number: usize,
     pub now: jiff::civil::DateTime,
@@ -35,6 +37,7 @@ impl NameTemplate {
         "date",
         "time",
         "n",
+        "cell",
         "prompt",
         "seed",
         "mode",
@@ -92,7 +95,7 @@ impl NameTemplate {
     }
 }
 
-fn value(field: &str, NameParts { recipe, number, now }: &NameParts) -> String {
+fn value(field: &str, NameParts { recipe, cell, number, now }: &NameParts) -> String {
     let first = recipe.references.first();
     let stem = |name: &str| name.rsplit_once('.').map_or(name, |(stem, _)| stem).to_owned();
     let number_or_none = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
@@ -100,6 +103,7 @@ fn value(field: &str, NameParts { recipe, number, now }: &NameParts) -> String {
         "date" => now.date().to_string(),
         "time" => format!("{:02}{:02}{:02}", now.hour(), now.minute(), now.second()),
         "n" => format!("{number:03}"),
+        "cell" => cell.replace(", ", "_"),
         "prompt" => recipe.prompt.split_whitespace().collect::<Vec<_>>().join("-"),
         "seed" => recipe.seed.map(|seed| seed.to_string()).unwrap_or_default(),
         "mode" => first.map_or("off", |reference| reference.role.name()).to_owned(),
@@ -141,7 +145,7 @@ mod tests {
 
     fn named(template: &str, recipe: &Recipe) -> String {
         let now = jiff::civil::date(2026, 2, 3).at(4, 5, 6, 0);
-        NameTemplate::parse(template).unwrap().fill(&NameParts { recipe, number: 7, now })
+        NameTemplate::parse(template).unwrap().fill(&NameParts { recipe, cell: "strength 0.5, a cat", number: 7, now })
     }
 
     #[test]
@@ -156,6 +160,7 @@ mod tests {
         };
         assert_eq!(named(NameTemplate::DEFAULT, &recipe), "a-fish-in-..-the-snow-42");
         assert_eq!(named("{date} {time} {n}", &recipe), "2026-02-03 040506 007");
+        assert_eq!(named("{n}-{cell}", &recipe), "007-strength 0.5_a cat");
         assert_eq!(named("{reference}_{mode}_{strength}", &recipe), "sea_precise_1");
         assert_eq!(named("{model}-{steps}-{guidance}-{width}", &recipe), "built-in-30-5.5");
         let unknown = NameTemplate::parse("{seed}{dream}").unwrap_err().to_string();

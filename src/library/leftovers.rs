@@ -11,7 +11,8 @@ pub(super) const PREFIX: &str = ".instantstyle-";
 pub(super) const SUFFIX: &str = ".part";
 
 /// The folders of `home` in which files are written.
-const FOLDERS: &[&str] = &["", "pictures", "references", "styles", "cache/thumbnails", "cache/embeddings"];
+const FOLDERS: &[&str] =
+    &["", "pictures", "pictures/boards", "exports", "references", "styles", "cache/thumbnails", "cache/embeddings"];
 
 /// Takes away what was left in the folders of `home`; returns how many files that were.
 pub fn sweep(home: &Path) -> usize {

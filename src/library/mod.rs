@@ -25,7 +25,7 @@ pub use instance_lock::{Instance, InstanceLock};
 pub use leftovers::sweep;
 pub use log_file::{LOG_VARIABLE, start_log};
 pub use paths::{HOME_VARIABLE, home, pictures_folder, references_folder};
-pub use pictures::keep_picture_in;
+pub use pictures::{keep_picture_in, make_free_folder, words_for_name, write_free};
 pub use references::{find_reference, find_reference_in, keep_reference, keep_reference_in, read_unchanged};
 pub use style_file::ENDING as STYLE_ENDING;
 pub use styles::{Style, Styles};

@@ -1,7 +1,7 @@
 //! Finished pictures: kept by themselves, under a name that says what they are, never over another.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use super::{LibraryError, write_new};
 
@@ -13,12 +13,16 @@ const PROMPT_LENGTH: usize = 48;
 /// # Errors
 /// A folder that cannot be made or written in, or a full disk.
 pub fn keep_picture_in(folder: &Path, bytes: &[u8], prompt: &str, seed: u64) -> Result<PathBuf, LibraryError> {
-    fs::create_dir_all(folder)
-        .map_err(|error| LibraryError::Failed { why: error.to_string(), path: folder.display().to_string() })?;
-    let words = words_for_name(prompt);
-    let names =
-        (1_u32..).map(|n| if n == 1 { format!("{words}-{seed}.png") } else { format!("{words}-{seed}-{n}.png") });
-    for path in names.map(|name| folder.join(name)) {
+    fs::create_dir_all(folder).map_err(|error| super::atomic_file::explain(&error, folder, folder))?;
+    write_free(folder, &format!("{}-{seed}", words_for_name(prompt)), "png", bytes)
+}
+
+/// Writes `bytes` into `folder` as `name` with `ending`, or with a number behind the name where that is taken.
+///
+/// # Errors
+/// A folder that cannot be written in, or a full disk.
+pub fn write_free(folder: &Path, name: &str, ending: &str, bytes: &[u8]) -> Result<PathBuf, LibraryError> {
+    for path in free_names(folder, name, &format!(".{ending}")) {
         // Another program may want the same name at the same moment.
         if write_new(&path, bytes)? {
             return Ok(path);
@@ -27,8 +31,30 @@ pub fn keep_picture_in(folder: &Path, bytes: &[u8], prompt: &str, seed: u64) -> 
     Err(LibraryError::Failed { why: "every name is taken".to_owned(), path: folder.display().to_string() })
 }
 
+/// Makes a folder in `folder` that was not there before.
+///
+/// # Errors
+/// A folder that cannot be written in.
+pub fn make_free_folder(folder: &Path, name: &str) -> Result<PathBuf, LibraryError> {
+    let failed = |error: io::Error, path: &Path| super::atomic_file::explain(&error, folder, path);
+    fs::create_dir_all(folder).map_err(|error| failed(error, folder))?;
+    for path in free_names(folder, name, "") {
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(failed(error, &path)),
+        }
+    }
+    Err(LibraryError::Failed { why: "every name is taken".to_owned(), path: folder.display().to_string() })
+}
+
+/// `name`, `name-2`, `name-3` and so on.
+fn free_names(folder: &Path, name: &str, ending: &str) -> impl Iterator<Item = PathBuf> {
+    (1_u32..).map(move |n| folder.join(if n == 1 { format!("{name}{ending}") } else { format!("{name}-{n}{ending}") }))
+}
+
 /// Letters and digits that every file system takes, words joined by hyphens.
-pub(super) fn words_for_name(prompt: &str) -> String {
+pub fn words_for_name(prompt: &str) -> String {
     let lower = prompt.to_lowercase();
     let words = lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     let mut out = String::new();

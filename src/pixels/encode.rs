@@ -69,7 +69,7 @@ fn write(bytes: &mut Vec<u8>, picture: &RgbImage, text: &PngText) -> Result<(), 
         encoder.add_itxt_chunk(REFERENCES_KEYWORD.to_owned(), without_nul(json))?;
     }
     if text.made_by_model {
-        encoder.add_itxt_chunk("XML:com.adobe.xmp".to_owned(), xmp::packet(None, None))?;
+        encoder.add_itxt_chunk("XML:com.adobe.xmp".to_owned(), xmp::packet(&[]))?;
     }
     let mut writer = encoder.write_header()?;
     writer.write_image_data(picture.as_raw())?;

@@ -24,6 +24,7 @@ use tiff::tags::{Tag, Type};
 
 use super::error::one_line;
 use super::{Filter, Picture, PixelsError, PngText, encode_png, exif, resize, xmp};
+use crate::board::Board;
 use crate::recipe::{Recipe, a1111_parameters};
 
 const JPEG_QUALITY: u8 = 95;
@@ -129,29 +130,72 @@ pub fn export(
     references: &[CarriedReference],
     format: PictureFormat,
 ) -> Result<Vec<u8>, PixelsError> {
+    write(picture, recipe, None, references, format)
+}
+
+/// The file of a board's contact sheet in `format`, with its axes, the recipe that its cells share, and small copies of
+/// all cells' references. A JPEG leaves out
+/// first the small copies, then the axes, where they have no room.
+///
+/// # Errors
+/// As [`export`].
+pub fn export_sheet(
+    sheet: &RgbImage,
+    board: &Board,
+    references: &[CarriedReference],
+    format: PictureFormat,
+) -> Result<Vec<u8>, PixelsError> {
+    write(sheet, &board.base, Some(board), references, format)
+}
+
+fn write(
+    picture: &RgbImage,
+    recipe: &Recipe,
+    board: Option<&Board>,
+    references: &[CarriedReference],
+    format: PictureFormat,
+) -> Result<Vec<u8>, PixelsError> {
     if picture.width() == 0 || picture.height() == 0 {
         return Err(PixelsError::NoPixels);
     }
-    let json = serde_json::to_string(recipe).map_err(|e| failed(format.name(), &e))?;
-    let carried = match references {
-        [] => None,
-        references => Some(serde_json::to_string(references).map_err(|e| failed(format.name(), &e))?),
-    };
+    let json = |value: serde_json::Result<String>| value.map_err(|e| failed(format.name(), &e));
+    let recipe_json = json(serde_json::to_string(recipe))?;
+    let board_json = board.map(|board| json(serde_json::to_string(board))).transpose()?;
     let parameters = a1111_parameters(recipe);
+    let carried = |count: usize| match references.get(..count) {
+        None | Some([]) => Ok(None),
+        Some(some) => json(serde_json::to_string(some)).map(Some),
+    };
+    let packet = |board: Option<&str>, references: Option<&str>| {
+        let own = [("Recipe", Some(recipe_json.as_str())), ("Board", board), ("References", references)];
+        xmp::packet(&own.into_iter().filter_map(|(name, json)| Some((name, json?))).collect::<Vec<_>>())
+    };
+    let whole = |format: fn(&RgbImage, &str, &str) -> Result<Vec<u8>, PixelsError>| {
+        format(picture, &packet(board_json.as_deref(), carried(references.len())?.as_deref()), &parameters)
+    };
     match format {
-        PictureFormat::Png => encode_png(
-            picture,
-            &PngText {
-                recipe_json: Some(json),
-                references_json: carried,
+        PictureFormat::Png => {
+            let text = PngText {
+                recipe_json: Some(recipe_json),
+                board_json,
+                references_json: carried(references.len())?,
                 parameters: Some(parameters),
                 made_by_model: true,
-                ..PngText::default()
-            },
-        ),
-        PictureFormat::Jpeg => jpeg(picture, &json, references, &parameters),
-        PictureFormat::WebP => webp(picture, &xmp::packet(Some(&json), carried.as_deref()), &parameters),
-        PictureFormat::Tiff => tiff(picture, &xmp::packet(Some(&json), carried.as_deref()), &parameters),
+            };
+            encode_png(picture, &text)
+        }
+        PictureFormat::Jpeg => {
+            let with_board = (0..=references.len()).rev().map(|count| (board_json.as_deref(), count));
+            for (board, count) in with_board.chain([(None, 0)]) {
+                let packet = packet(board, carried(count)?.as_deref());
+                if packet.len() <= SEGMENT - XMP_HEADER.len() {
+                    return jpeg(picture, &packet, &parameters);
+                }
+            }
+            Err(failed("JPEG", &"the recipe has more than the 64 KiB that a JPEG holds; save it as PNG or WebP"))
+        }
+        PictureFormat::WebP => whole(webp),
+        PictureFormat::Tiff => whole(tiff),
     }
 }
 
@@ -159,27 +203,7 @@ fn failed(format: &str, error: &dyn std::fmt::Display) -> PixelsError {
     PixelsError::Encode { why: format!("{format}: {}", one_line(&error.to_string())) }
 }
 
-fn jpeg(
-    picture: &RgbImage,
-    json: &str,
-    references: &[CarriedReference],
-    parameters: &str,
-) -> Result<Vec<u8>, PixelsError> {
-    let room = SEGMENT - XMP_HEADER.len();
-    let mut kept = references.len();
-    let packet = loop {
-        let carried = match references.get(..kept) {
-            None | Some([]) => None,
-            Some(some) => Some(serde_json::to_string(some).map_err(|e| failed("JPEG", &e))?),
-        };
-        let packet = xmp::packet(Some(json), carried.as_deref());
-        if packet.len() <= room {
-            break packet;
-        }
-        kept = kept.checked_sub(1).ok_or_else(|| {
-            failed("JPEG", &"the recipe has more than the 64 KiB that a JPEG holds; save it as PNG or WebP")
-        })?;
-    };
+fn jpeg(picture: &RgbImage, packet: &str, parameters: &str) -> Result<Vec<u8>, PixelsError> {
     let mut out = Vec::new();
     let mut encoder = JpegEncoder::new_with_quality(&mut out, JPEG_QUALITY);
     let comment = exif::with_user_comment(parameters);

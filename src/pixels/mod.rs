@@ -1,7 +1,7 @@
 //! Pictures in and out: files to upright sRGB pixels, pixels to what a network takes, pictures to PNG files,
 //! and to other formats for others.
 //!
-//! This room knows no network and no window. Of the recipe it knows one word, [`crate::recipe::Crop`].
+//! This room knows no network and no window, and recipes and boards only as what a picture carries.
 
 mod base64;
 mod carried;
@@ -21,13 +21,13 @@ mod resample;
 mod sniff;
 mod xmp;
 
-pub use carried::{Carried, carried, recipe_json};
+pub use carried::{Carried, carried, carried_by, recipe_json};
 pub use clip_image::{ClipImageProcessor, Resize};
 pub use contact_sheet::ContactSheet;
 pub use decode::DECODER_THREAD;
 pub use encode::{PngText, encode_png, finished_png};
 pub use error::{DecodeError, PixelsError};
-pub use export::{CarriedReference, PictureFormat, export};
+pub use export::{CarriedReference, PictureFormat, export, export_sheet};
 pub use init_image::{init_pixels, init_size};
 pub use picture::Picture;
 pub use png_text::{BOARD_KEYWORD, RECIPE_KEYWORD, REFERENCES_KEYWORD, read_png_text};

@@ -6,14 +6,12 @@ use std::fmt::Write as _;
 /// Names of ours have this namespace, and `instantstyle:` before them.
 const NAMESPACE: &str = "urn:instantstyle:1/";
 
-/// The packet. The texts are JSON; `None` leaves a property out.
-pub(super) fn packet(recipe: Option<&str>, references: Option<&str>) -> String {
+/// The packet, with properties of ours: their names, and JSON.
+pub(super) fn packet(properties: &[(&str, &str)]) -> String {
     let mut own = String::new();
-    for (name, json) in [("Recipe", recipe), ("References", references)] {
-        if let Some(json) = json {
-            // Writing to a string cannot fail.
-            let _ = writeln!(own, "   <instantstyle:{name}>{}</instantstyle:{name}>", escaped(json));
-        }
+    for (name, json) in properties {
+        // Writing to a string cannot fail.
+        let _ = writeln!(own, "   <instantstyle:{name}>{}</instantstyle:{name}>", escaped(json));
     }
     let namespace = match own.is_empty() {
         true => String::new(),
@@ -61,7 +59,7 @@ fn escaped(json: &str) -> String {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
+            // A quotation mark is markup inside of an attribute only.
             ' '..='~' => out.push(c),
             // Outside of ASCII a JSON text has characters inside of strings only.
             _ => {
@@ -109,7 +107,7 @@ mod tests {
     #[test]
     fn a_property_comes_back_however_it_is_written() {
         let json = "{\"prompt\":\"<a> & \\\"b\\\" 猫 🦊 \\u0001 ]]> \u{7f}\"}";
-        let packet = packet(Some(json), None);
+        let packet = packet(&[("Recipe", json)]);
         assert!(packet.is_ascii() || packet.chars().filter(|c| !c.is_ascii()).eq(['\u{feff}']));
         let read = property(&packet, "Recipe").unwrap();
         let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
