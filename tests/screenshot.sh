@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
 # The window after one press of Generate, as a PNG:
 #   tests/screenshot.sh OUT.png [--size WIDTHxHEIGHT] [--scale 2] [--theme light|dark] [--keys KEY…]
+# --board shows the finished board "Which mode?" instead of the picture.
 # --keys sends further keys (xdotool's names) before the picture is taken, such as --keys F1.
 # Needs Xvfb, xdotool and ImageMagick, and the program built with `cargo build --release`.
 set -euo pipefail
-out=$(realpath "$1") size=1280x800 scale=1 theme=dark keys=()
+out=$(realpath "$1") size=1280x800 scale=1 theme=dark keys=() board=
 shift
 while [ $# -gt 0 ]; do
     case "$1" in
         --size) size=$2 && shift 2 ;;
         --scale) scale=$2 && shift 2 ;;
         --theme) theme=$2 && shift 2 ;;
+        --board) board=1 && shift ;;
         --keys) shift && keys=("$@") && break ;;
         *) echo "unknown option $1" >&2 && exit 2 ;;
     esac
@@ -42,6 +44,20 @@ for _ in $(seq 600); do
     sleep 0.1
 done
 compgen -G "$home/pictures/*.png" >/dev/null || { echo "no picture came out" >&2; exit 1; }
+if [ -n "$board" ]; then
+    # The first of the ready-made boards, by its keys; the pointer lies where nothing answers to it.
+    xdotool mousemove "$((${size%x*} - 4))" "$((${size#*x} - 4))"
+    for key in ctrl+b Tab Return; do
+        xdotool key "$key"
+        sleep 1.5
+    done
+    # Each cell is kept when it is finished.
+    for _ in $(seq 1200); do
+        [ "$(compgen -G "$home/pictures/boards/*.png" | wc -l)" -ge 6 ] && break
+        sleep 0.1
+    done
+    [ "$(compgen -G "$home/pictures/boards/*.png" | wc -l)" -ge 6 ] || { echo "the board was not finished" >&2; exit 1; }
+fi
 for key in "${keys[@]}"; do
     xdotool key "$key"
     sleep 1.5

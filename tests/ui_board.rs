@@ -1,39 +1,23 @@
-//! The board in the window: laid out, painted corners first, stopped and painted again cell by cell, and taken away.
+//! The board in the window: laid out, painted corners first, stopped and painted again cell by cell, looked at and told
+//! apart.
 #![cfg(feature = "ui")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "common/board_window.rs"]
+mod board_window;
 #[path = "common/window.rs"]
 mod window;
 
 use std::time::Duration;
 
+use board_window::{all_done, board, cell, choose, paint};
 use egui::accesskit::Role;
 use egui::{Key, Modifiers};
-use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use instantstyle::app::{BoardWish, Command, OpenBoard, Place, Shown};
-use instantstyle::board::drawing_order;
-use instantstyle::engine::{CellState, EngineError, Script};
-use window::{Window, click, errors, open, press, settle, wait};
-
-fn board(window: &Window) -> &OpenBoard {
-    window.state().state.board.as_ref().expect("a board")
-}
-
-/// Strength in five columns and two seeds in rows.
-fn paint(window: &mut Window) {
-    let wish = BoardWish::Axes { x: "strength=0..1 step 0.25".to_owned(), y: "seed=1, 2".to_owned() };
-    window.state_mut().state.execute(Command::OpenBoard(wish));
-    window.run_steps(2);
-}
-
-fn all_done(app: &instantstyle::ui::StudioApp) -> bool {
-    app.state.board.as_ref().is_some_and(|board| board.done() == board.cells.len())
-}
-
-fn cell(window: &mut Window, title: &str) {
-    window.get_by_label_contains(&format!("Cell {title}, ")).click();
-    window.run_steps(3);
-}
+use egui_kittest::kittest::Queryable as _;
+use instantstyle::app::{BoardWish, Command, Place, Shown};
+use instantstyle::board::{Axis, drawing_order};
+use instantstyle::engine::{CellState, ClipMeasure, Compute, EngineError, Match, ModelPaths, Script};
+use window::{Window, click, drop_file, errors, open, press, wait};
 
 #[test]
 fn a_ready_made_board_is_one_click_away_and_fills_in() {
@@ -72,6 +56,50 @@ fn axes_of_one_s_own_are_typed() {
     let noted: Vec<String> = window.state().state.notes.at(Place::Board).map(|note| note.text.clone()).collect();
     assert!(noted[0].contains("'x'") && !noted[0].contains('\n'), "{noted:?}");
     assert!(window.state().state.board.is_none());
+}
+
+#[test]
+fn values_are_offered_for_every_axis_and_can_be_painted() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, _fake) = open(home.path());
+    let other = window::picture_file(home.path(), "sea, with \"sun\".png", [1, 90, 200]);
+    drop_file(&mut window, &other, None);
+    wait(&mut window, "the reference", |app| app.state.recipe.references.len() == 2);
+    let content = window::picture_file(home.path(), "sketch.png", [90, 90, 90]);
+    window.state_mut().state.execute(Command::SetContent(instantstyle::app::Dropped::File(content)));
+    wait(&mut window, "the content picture", |app| app.state.recipe.init.is_some() && app.state.opening == 0);
+    window.state_mut().state.recipe.references[0].subtract = Some(Default::default());
+    window.state_mut().state.recipe.prompt = "a boat, \"red\"".to_owned();
+    let blocks = window.state().state.model_info().unwrap().blocks.names.clone();
+    for field in Axis::FIELDS.iter().map(|field| (*field).to_owned()).chain(blocks) {
+        let state = &mut window.state_mut().state;
+        let x = format!("{field}={}", state.example_values(&field));
+        state.execute(Command::OpenBoard(BoardWish::Axes { x: x.clone(), y: String::new() }));
+        let said: Vec<&str> = state.notes.at(Place::Board).map(|note| note.text.as_str()).collect();
+        assert!(said.is_empty(), "{x}: {said:?}");
+        let open = state.board.as_ref().unwrap();
+        assert!(open.cells.len() >= 2 && open.board.x.name == field, "{x}");
+    }
+}
+
+#[test]
+fn pictures_are_added_to_an_axis_without_becoming_references() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, fake) = open(home.path());
+    press(&mut window, Modifiers::COMMAND, Key::B);
+    choose(&mut window, "What changes in the columns", "reference");
+    let other = window::picture_file(home.path(), "sea, blue.png", [1, 90, 200]);
+    window.state_mut().state.add_board_pictures(vec![other.clone(), home.path().join("none.png")]);
+    wait(&mut window, "the pictures", |app| app.state.opening == 0);
+    assert!(errors(&window, Place::Board)[0].contains("none.png"));
+    click(&mut window, "Paint the board");
+    wait(&mut window, "the board", all_done);
+    let hash = blake3::hash(&std::fs::read(&other).unwrap()).to_hex().to_string();
+    let state = &window.state().state;
+    assert_eq!(board(&window).cells.len(), 2);
+    assert_eq!(board(&window).cells[1].recipe.references[0].hash, hash);
+    assert!(fake.seen().iter().any(|spec| spec.references[0].hash == hash));
+    assert!(state.recipe.references.len() == 1 && state.recipe.references[0].hash != hash);
 }
 
 #[test]
@@ -189,24 +217,45 @@ fn cells_are_compared_starred_sorted_and_told_apart() {
 }
 
 #[test]
-fn zoom_is_shared_and_the_sheet_is_written() {
+fn numbers_are_those_of_the_towers_and_sort_the_cells() {
     let home = tempfile::tempdir().unwrap();
     let (mut window, _fake) = open(home.path());
-    paint(&mut window);
+    let wish = BoardWish::Axes { x: "prompt=a fish, a house, a tree, a cat".to_owned(), y: "seed=1, 2".to_owned() };
+    window.state_mut().state.recipe.references[0].subtract =
+        Some(instantstyle::recipe::Subtraction { words: "a fish".to_owned(), strength: 0.5 });
+    window.state_mut().state.execute(Command::OpenBoard(wish));
     wait(&mut window, "the board", all_done);
-    window.get_by_role_and_label(Role::Slider, "Zoom of all cells").set_value_accesskit(4.0);
-    window.run_steps(3);
-    window.get_by_label("4.0 ×");
-    click(&mut window, "Export sheet");
-    let folder = home.path().join("pictures");
-    // The message comes when the file is whole; before it, a button may still move under the pointer.
-    wait(&mut window, "the sheet", |app| app.state.notes.at(Place::Picture).next().is_some());
-    let sheet = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
-    let text = instantstyle::pixels::read_png_text(&std::fs::read(&sheet).unwrap(), "sheet").unwrap();
-    assert!(format!("{text:?}").contains("strength"));
-    settle(&mut window);
-    click(&mut window, "Close board");
-    assert!(window.state().state.board.is_none());
-    assert!(window.query_by_label_contains("Cell ").is_none());
-    assert!(window.root().accesskit_node().is_root());
+    click(&mut window, "Numbers");
+    wait(&mut window, "the numbers", |app| {
+        app.state.board.as_ref().unwrap().marks.iter().all(|mark| mark.numbers.is_some())
+    });
+    let mut towers = ClipMeasure::open(&ModelPaths::default(), Compute::default()).unwrap().unwrap();
+    let open = board(&window);
+    let reference = window.state().state.picture(&open.cells[5].recipe.references[0]).unwrap().picture.clone();
+    let crop = open.cells[5].recipe.references[0].crop;
+    let finished = open.finished(5).unwrap();
+    let alone =
+        towers.compare(&finished.image, &finished.recipe.prompt, Some((&reference, crop)), Some("a fish")).unwrap();
+    assert_eq!(open.marks[5].numbers, Some(alone));
+    window.get_by_label_contains(&format!("Cell {}, prompt {:.2} · style", open.title(5), alone.prompt));
+    let numbers: Vec<_> = open.marks.iter().map(|mark| mark.numbers.unwrap()).collect();
+    let titles: Vec<String> = (0..8).map(|index| format!("Cell {}, ", open.title(index))).collect();
+    for (order, key) in [
+        ("Prompt first", (|m| -m.prompt) as fn(&Match) -> f64),
+        ("Style first", |m| -m.reference.unwrap()),
+        ("Least leak first", |m| m.leak.unwrap()),
+    ] {
+        choose(&mut window, "Order of the cells", order);
+        let place = |index: &usize| {
+            let min = window.get_by_label_contains(&titles[*index]).rect().min;
+            (min.y.round() as i64, min.x.round() as i64)
+        };
+        let mut wanted: Vec<usize> = (0..8).collect();
+        wanted.sort_by(|a, b| key(&numbers[*a]).total_cmp(&key(&numbers[*b])));
+        let mut shown: Vec<usize> = (0..8).collect();
+        shown.sort_by_key(place);
+        let values = |order: &[usize]| order.iter().map(|index| key(&numbers[*index])).collect::<Vec<f64>>();
+        assert_eq!(values(&shown), values(&wanted), "{order}");
+        assert!(values(&shown).windows(2).any(|pair| pair[0] != pair[1]), "{order}: all alike shows nothing");
+    }
 }

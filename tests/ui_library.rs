@@ -14,7 +14,7 @@ use egui_kittest::kittest::Queryable as _;
 use image::{Rgb, RgbImage};
 use instantstyle::app::{Place, Shown};
 use instantstyle::library::{Catalogue, Query, Stop, Styles};
-use instantstyle::pixels::{PngText, encode_png, finished_png};
+use instantstyle::pixels::{PictureFormat, PngText, carried_by, encode_png, export, finished_png};
 use instantstyle::recipe::{Crop, ModelFiles, Recipe, Reference, Role as Mode, SchedulerName, Subtraction};
 use window::{Window, click, drop_file, errors, generate, open, picture_file, press, wait};
 
@@ -276,6 +276,68 @@ fn a_dropped_picture_of_ours_is_asked_about_and_restores_itself_whole() {
     drop_file(&mut window, &file, None);
     click(&mut window, "Do nothing with the dropped picture");
     assert_eq!(window.state().state.recipe.references.len(), 2);
+}
+
+#[test]
+fn pictures_of_every_format_restore_themselves() {
+    let home = tempfile::tempdir().unwrap();
+    let files = tempfile::tempdir().unwrap();
+    let (mut window, _fake) = open(home.path());
+    for format in PictureFormat::ALL {
+        let recipe = Recipe { prompt: format!("a boat as {}", format.name()), seed: Some(3), ..Recipe::default() };
+        let path = files.path().join(format!("boat.{}", format.ending()));
+        fs::write(&path, export(&RgbImage::new(32, 24), &recipe, &[], format).unwrap()).unwrap();
+        drop_file(&mut window, &path, None);
+        click(&mut window, "Restore its settings");
+        assert_eq!(window.state().state.recipe, recipe);
+    }
+    // JPEG of the web UI: its settings stand in EXIF.
+    let recipe = Recipe { prompt: "of another program".to_owned(), seed: Some(9), steps: Some(5), ..Recipe::default() };
+    let bytes = export(&RgbImage::new(32, 24), &recipe, &[], PictureFormat::Jpeg).unwrap();
+    let ours = b"http://ns.adobe.com/xap/1.0/";
+    let at = bytes.windows(ours.len()).position(|window| window == ours).unwrap();
+    let mut bytes = bytes;
+    bytes[at] = b'x';
+    let path = files.path().join("web.jpg");
+    fs::write(&path, bytes).unwrap();
+    drop_file(&mut window, &path, None);
+    click(&mut window, "Restore its settings");
+    let restored = &window.state().state.recipe;
+    assert_eq!((restored.prompt.as_str(), restored.seed, restored.steps), ("of another program", Some(9), Some(5)));
+}
+
+#[test]
+fn kept_and_saved_pictures_carry_small_copies_of_their_references() {
+    let home = tempfile::tempdir().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (mut window, _fake) = open(home.path());
+    generate(&mut window, 1);
+    let entry = window.state().state.history.entries()[0].clone();
+    let hash = entry.recipe.references[0].hash.clone();
+    let kept = carried_by(entry.file.as_ref().unwrap()).unwrap();
+    assert_eq!(kept.references.len(), 1);
+    assert_eq!(kept.references[0].hash, hash);
+    assert!(image::load_from_memory(&kept.references[0].bytes().unwrap()).unwrap().width() <= 96);
+    // The reference is gone from the machine; what the kept file holds goes along.
+    drop(window);
+    fs::remove_dir_all(home.path().join("references")).unwrap();
+    let (mut window, _) = {
+        let fake = std::sync::Arc::new(instantstyle::engine::FakeEngine::start(None).unwrap());
+        let session = fs::read_to_string(home.path().join("session.json")).unwrap();
+        let without: serde_json::Value = {
+            let mut value: serde_json::Value = serde_json::from_str(&session).unwrap();
+            value["recipe"]["references"] = serde_json::json!([]);
+            value
+        };
+        fs::write(home.path().join("session.json"), without.to_string()).unwrap();
+        (window::open_on(home.path(), Vec::new(), Box::new(window::Shared(fake.clone()))), fake)
+    };
+    wait(&mut window, "the history", |app| app.state.history.entries().iter().all(|entry| entry.thumbnail.is_some()));
+    let id = window.state().state.history.entries()[0].id;
+    let path = elsewhere.path().join("out.jpg");
+    window.state_mut().state.save_to(id, path.clone());
+    wait(&mut window, "the file", |_| path.is_file());
+    assert_eq!(carried_by(&path).unwrap().references, kept.references);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use super::looking::{Prompt, Seen};
 use super::references::{Dropped, Opened};
 use super::shelf::ShelfDone;
 use crate::engine::{Match, ModelInfo, ModelPaths, PromptCount, Waker};
+use crate::recipe::Recipe;
 
 /// Files that may wait to be read; more than anyone drops at once.
 const WAITING: usize = 1024;
@@ -41,6 +42,8 @@ pub enum Done {
         text: String,
         count: Option<PromptCount>,
     },
+    /// A picture for an axis of a board.
+    ForBoard(Result<Box<Opened>, String>),
     /// How a cell of a board differs from another.
     Difference {
         board: u64,
@@ -62,6 +65,13 @@ pub enum Done {
         entry: u64,
         result: Result<PathBuf, String>,
     },
+    /// A board's cell was kept; `asked` is the recipe that the board has for it.
+    CellKept {
+        asked: Box<Recipe>,
+        recipe: Box<Recipe>,
+        /// The file, and its content hash.
+        result: Result<(PathBuf, String), String>,
+    },
     Thumbnail {
         entry: u64,
         thumbnail: Arc<RgbImage>,
@@ -72,6 +82,8 @@ pub enum Done {
         result: Result<Arc<RgbImage>, String>,
     },
     Exported(Result<PathBuf, String>),
+    /// A board was written; the sentence says what, or why not.
+    BoardExported(Result<String, String>),
     /// A dropped file, and the settings that it carries.
     Looked {
         dropped: Dropped,
@@ -88,6 +100,7 @@ pub enum Done {
 pub enum Picked {
     References(Vec<PathBuf>),
     Content(PathBuf),
+    BoardPictures(Vec<PathBuf>),
     SaveAs {
         entry: u64,
         path: PathBuf,
@@ -95,6 +108,8 @@ pub enum Picked {
     ModelFolder(PathBuf),
     Adapter(PathBuf),
     ImageEncoder(PathBuf),
+    /// Where boards are exported to.
+    ExportFolder(PathBuf),
     Styles(Vec<PathBuf>),
     ExportStyle {
         name: String,

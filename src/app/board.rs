@@ -4,11 +4,9 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-use super::background::Done;
-use super::board_files;
-use super::history::HistoryEntry;
+use super::board_kept::Kept;
 use super::notes::Place;
-use super::state::{AppState, Shown};
+use super::state::AppState;
 use crate::board::{Axis, Board, BoardError, Cell, PictureName, Preset, drawing_order};
 use crate::engine::{self, BoardRun, CellRun, CellState, Finished, JobSpec, Match};
 use crate::recipe::Recipe;
@@ -22,6 +20,8 @@ pub enum BoardWish {
         x: String,
         y: String,
     },
+    /// The axes of a sheet, with the present settings.
+    Again(Box<Board>),
 }
 
 /// What the window knows of a cell beside its picture.
@@ -31,6 +31,9 @@ pub struct CellMark {
     /// How it differs from the chosen cell, where that is asked for.
     pub difference: Option<Arc<RgbImage>>,
     pub numbers: Option<Match>,
+    pub kept: Kept,
+    /// The picture of the history that waits for this cell's file.
+    pub(super) entry: Option<u64>,
 }
 
 /// The open board.
@@ -73,7 +76,7 @@ impl OpenBoard {
     /// The labels of a cell's column and row.
     pub fn labels(&self, index: usize) -> (String, Option<String>) {
         let (column, row) = self.cells.get(index).map_or((0, 0), |cell| (cell.column, cell.row));
-        (label(&self.board.x, column), self.board.y.as_ref().map(|y| label(y, row)))
+        (self.board.x.label(column), self.board.y.as_ref().map(|y| y.label(row)))
     }
 
     /// A cell in words, such as "strength 0.5, seed 7".
@@ -81,12 +84,6 @@ impl OpenBoard {
         let (x, y) = self.labels(index);
         y.map_or_else(|| x.clone(), |y| format!("{x}, {y}"))
     }
-}
-
-/// A bare number says nothing without its field.
-pub(super) fn label(axis: &Axis, place: usize) -> String {
-    let label = axis.settings.get(place).map(|setting| setting.label.as_str()).unwrap_or_default();
-    if label.parse::<f64>().is_ok() { format!("{} {label}", axis.name) } else { label.to_owned() }
 }
 
 /// Seconds that a picture took.
@@ -112,6 +109,7 @@ impl AppState {
         let base = Recipe { seed: Some(seed), ..self.recipe.clone() };
         let said = |error: BoardError| error.to_string();
         let (title, x, y) = match wish {
+            BoardWish::Again(board) => (board.title.clone(), board.x.clone(), board.y.clone()),
             BoardWish::Preset(preset) => {
                 let axis = preset.axis(&base, &info.blocks, &info.defaults).map_err(said)?;
                 (preset.question().to_owned(), axis, None)
@@ -133,9 +131,10 @@ impl AppState {
             None => (BoardRun::default(), Vec::new()),
         };
         run.replace(specs, &order);
-        let favourite = |cell: &Cell| old.iter().any(|(known, mark)| mark.is_favourite && known.recipe == cell.recipe);
-        let marks =
-            cells.iter().map(|cell| CellMark { is_favourite: favourite(cell), ..CellMark::default() }).collect();
+        // Which picture is shown against which is of the old board; all else is the picture's.
+        let known =
+            |cell: &Cell| old.iter().find(|(known, _)| known.recipe == cell.recipe).map(|(_, mark)| mark.clone());
+        let marks = cells.iter().map(|cell| CellMark { difference: None, ..known(cell).unwrap_or_default() }).collect();
         let id = self.new_id();
         let is_measuring = false;
         self.board = Some(OpenBoard { board, cells, marks, against: None, is_measuring, revision: 0, run, id });
@@ -169,6 +168,7 @@ impl AppState {
             Ok(changed) => {
                 open.revision += u64::from(!changed.is_empty());
                 for index in changed {
+                    self.keep_cell(&mut open, index);
                     if let Some(mark) = open.marks.get_mut(index) {
                         mark.difference = None;
                         if !matches!(open.run.cells().get(index).map(|c| &c.state), Some(CellState::Finished(_))) {
@@ -232,112 +232,5 @@ impl AppState {
         self.board = None;
         self.settings.is_board_shown = false;
         self.notes.clear(Place::Board);
-    }
-
-    /// A cell becomes a picture of the history, kept and on the canvas, and its settings the present ones.
-    pub(super) fn promote_cell(&mut self, index: usize) {
-        let Some(open) = &self.board else { return };
-        let (Some(finished), Some(cell)) = (open.finished(index).cloned(), open.cells.get(index).cloned()) else {
-            return;
-        };
-        let id = self.new_id();
-        let image = Arc::new(finished.image.clone());
-        let recipe = finished.recipe.clone();
-        self.history.add(HistoryEntry {
-            id,
-            recipe: recipe.clone(),
-            file: None,
-            image: Some(image.clone()),
-            thumbnail: None,
-            seconds: seconds(&finished),
-            device: finished.device.clone(),
-            is_draft: false,
-        });
-        let (folder, small) = (self.folder("pictures"), image.clone());
-        let thumbnail = move || Done::Thumbnail { entry: id, thumbnail: Arc::new(crate::library::thumbnail(&small)) };
-        self.submit(thumbnail);
-        let keep = move || super::files::keep_picture(folder.as_deref(), &image, &recipe);
-        self.submit(move || Done::Kept { entry: id, result: keep() });
-        self.recipe = cell.recipe;
-        self.undo.mark(&self.recipe);
-        self.shown = Shown::Entry(id);
-        self.compared = None;
-        self.settings.is_board_shown = false;
-    }
-
-    pub(super) fn star_cell(&mut self, index: usize) {
-        if let Some(mark) = self.board.as_mut().and_then(|open| open.marks.get_mut(index)) {
-            mark.is_favourite = !mark.is_favourite;
-        }
-    }
-
-    /// Holds every cell against this one.
-    pub(super) fn hold_against(&mut self, against: Option<usize>) {
-        let Some(mut open) = self.board.take() else { return };
-        open.against = against.filter(|index| open.finished(*index).is_some());
-        open.marks.iter_mut().for_each(|mark| mark.difference = None);
-        if let Some(against) = open.against {
-            for index in 0..open.cells.len() {
-                self.ask_difference(&open, index, against);
-            }
-        }
-        self.board = Some(open);
-    }
-
-    fn ask_difference(&mut self, open: &OpenBoard, index: usize, against: usize) {
-        let (Some(from), Some(to)) = (open.finished(against).cloned(), open.finished(index).cloned()) else { return };
-        let board = open.id;
-        let image = move || Arc::new(board_files::difference(&from.image, &to.image));
-        self.submit(move || Done::Difference { board, cell: index, against, image: image() });
-    }
-
-    pub(super) fn take_difference(&mut self, board: u64, index: usize, against: usize, image: Arc<RgbImage>) {
-        let open = self.board.as_mut().filter(|open| open.id == board && open.against == Some(against));
-        if let Some(mark) = open.and_then(|open| open.marks.get_mut(index)) {
-            mark.difference = Some(image);
-        }
-    }
-
-    /// Works out numbers for the finished cells, on a thread of its own: the CLIP towers are read for it.
-    pub(super) fn measure_board(&mut self) {
-        let Some(open) = self.board.as_mut().filter(|open| !open.is_measuring) else { return };
-        let finished: Vec<_> =
-            (0..open.cells.len()).filter_map(|index| Some((index, open.finished(index)?.clone()))).collect();
-        let references: Vec<_> = open.run.cells().iter().map(|cell| cell.spec.references.first().cloned()).collect();
-        let (board, paths, compute) = (open.id, self.model_paths(), self.compute);
-        let work =
-            move || Done::Measured { board, result: board_files::measure(&paths, compute, &finished, &references) };
-        match self.background.ask(work) {
-            Ok(()) => {
-                if let Some(open) = &mut self.board {
-                    open.is_measuring = true;
-                }
-            }
-            Err(error) => self.notes.error(Place::Board, format!("the numbers cannot be worked out ({error})")),
-        }
-    }
-
-    pub(super) fn take_numbers(&mut self, board: u64, result: Result<Vec<(usize, Match)>, String>) {
-        let Some(open) = self.board.as_mut().filter(|open| open.id == board) else { return };
-        open.is_measuring = false;
-        match result {
-            Ok(numbers) => {
-                for (index, numbers) in numbers {
-                    if let Some(mark) = open.marks.get_mut(index) {
-                        mark.numbers = Some(numbers);
-                    }
-                }
-            }
-            Err(why) => self.notes.error(Place::Board, why),
-        }
-    }
-
-    /// Writes the contact sheet beside the pictures.
-    pub(super) fn export_board(&mut self) {
-        let Some(open) = &self.board else { return };
-        let cells: Vec<_> =
-            open.cells.iter().enumerate().map(|(i, cell)| (cell.clone(), open.finished(i).cloned())).collect();
-        let (board, folder) = (open.board.clone(), self.folder("pictures"));
-        self.submit(move || Done::Exported(board_files::export_sheet(folder.as_deref(), &board, &cells)));
     }
 }

@@ -18,6 +18,8 @@ pub enum Command {
     DropFiles(Vec<Dropped>),
     /// What becomes of a dropped picture that carries its settings.
     RestoreDropped,
+    /// Restores the settings of a dropped sheet, and lays out its board.
+    LayOutDropped,
     UseDropped,
     ForgetDropped,
     /// The library and the styles.
@@ -58,6 +60,8 @@ pub enum Command {
     SaveAs(u64),
     OpenPicturesFolder,
 
+    /// Has pictures chosen for an axis, which become no references.
+    OpenBoardPictures,
     /// Lays out a board and paints it.
     OpenBoard(BoardWish),
     /// The board on the canvas, or the picture again.
@@ -76,7 +80,9 @@ pub enum Command {
     HoldAgainst(Option<usize>),
     /// Works out numbers for the finished cells.
     MeasureBoard,
-    ExportBoard,
+    /// Writes the board as the settings say; where each cell becomes a file, only these.
+    ExportBoard(Vec<usize>),
+    ChooseExportFolder,
 
     DismissNote(u64),
     SetTheme(Theme),

@@ -26,6 +26,13 @@ pub fn open_references(background: &Background) -> std::io::Result<()> {
     })
 }
 
+pub fn open_board_pictures(background: &Background) -> std::io::Result<()> {
+    let dialog = AsyncFileDialog::new().set_title("Open pictures for a board").add_filter("Pictures", PICTURES);
+    ask(background, false, dialog.pick_files(), |files: Vec<FileHandle>| {
+        Picked::BoardPictures(files.iter().map(|file| file.path().to_owned()).collect())
+    })
+}
+
 pub fn open_content(background: &Background) -> std::io::Result<()> {
     let dialog = AsyncFileDialog::new().set_title("Open a content picture").add_filter("Pictures", PICTURES);
     ask(background, false, dialog.pick_file(), |file: FileHandle| Picked::Content(file.path().to_owned()))
@@ -70,6 +77,11 @@ pub fn export_style(background: &Background, name: &str) -> std::io::Result<()> 
         }
         Picked::ExportStyle { name, path }
     })
+}
+
+pub fn export_folder(background: &Background) -> std::io::Result<()> {
+    let dialog = AsyncFileDialog::new().set_title("Export into a folder").pick_folder();
+    ask(background, false, dialog, |file: FileHandle| Picked::ExportFolder(file.path().to_owned()))
 }
 
 pub fn choose(background: &Background, choice: Choice) -> std::io::Result<()> {

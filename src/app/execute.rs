@@ -24,6 +24,7 @@ impl AppState {
             Command::AddReferences(files) => self.add_references(files),
             Command::DropFiles(files) => self.drop_files(files),
             Command::RestoreDropped => self.restore_carried(),
+            Command::LayOutDropped => self.lay_out_carried(),
             Command::UseDropped => self.use_carried(),
             Command::ForgetDropped => self.carried = None,
             Command::Shelf(command) => self.execute_shelf(command),
@@ -78,6 +79,7 @@ impl AppState {
                     self.notes.error(Place::Picture, "the folder could not be opened; try again");
                 }
             }
+            Command::OpenBoardPictures => self.ask(dialogs::open_board_pictures),
             Command::OpenBoard(wish) => self.open_board(&wish),
             Command::ShowBoard(is_shown) => self.settings.is_board_shown = is_shown,
             Command::CancelBoard => self.cancel_board(),
@@ -89,7 +91,8 @@ impl AppState {
             Command::StarCell(index) => self.star_cell(index),
             Command::HoldAgainst(against) => self.hold_against(against),
             Command::MeasureBoard => self.measure_board(),
-            Command::ExportBoard => self.export_board(),
+            Command::ExportBoard(only) => self.export_board(&only),
+            Command::ChooseExportFolder => self.ask(dialogs::export_folder),
             Command::DismissNote(id) => self.notes.dismiss(id),
             Command::SetTheme(theme) => self.settings.theme = theme,
             Command::Scale(step) => self.settings.scale(step),

@@ -7,22 +7,54 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use crate::library;
-use crate::pixels::{self, Picture, PictureFormat, finished_png};
+use crate::pixels::{self, CarriedReference, Picture, PictureFormat};
 use crate::recipe::Recipe;
 
-/// Keeps a finished picture in `folder`.
-pub fn keep_picture(folder: Option<&Path>, image: &RgbImage, recipe: &Recipe) -> Result<PathBuf, String> {
+/// Keeps a finished picture in `folder`. `small` are small copies of its references.
+pub fn keep_picture(
+    folder: Option<&Path>,
+    image: &RgbImage,
+    recipe: &Recipe,
+    small: &[CarriedReference],
+) -> Result<PathBuf, String> {
     let folder =
         folder.ok_or("this machine names no folder for pictures; set INSTANTSTYLE_HOME, or save it by hand")?;
-    let bytes = finished_png(image, recipe).map_err(|error| error.to_string())?;
+    let bytes = pixels::export(image, recipe, small, PictureFormat::Png).map_err(|error| error.to_string())?;
     library::keep_picture_in(folder, &bytes, &recipe.prompt, recipe.seed.unwrap_or_default())
         .map_err(|error| error.to_string())
 }
 
-/// Writes a finished picture where the artist wants it, in the format that its name asks for.
-pub fn export(path: &Path, image: &RgbImage, recipe: &Recipe) -> Result<PathBuf, String> {
+/// Keeps a board's cell in `folder` under a name that says which it is; returns its content hash too.
+pub fn keep_cell(
+    folder: &Path,
+    name: &str,
+    image: &RgbImage,
+    recipe: &Recipe,
+    small: &[CarriedReference],
+) -> Result<(PathBuf, String), String> {
+    let bytes = pixels::export(image, recipe, small, PictureFormat::Png).map_err(|error| error.to_string())?;
+    let kept = library::keep_picture_in(folder, &bytes, name, recipe.seed.unwrap_or_default());
+    Ok((kept.map_err(|error| error.to_string())?, blake3::hash(&bytes).to_hex().to_string()))
+}
+
+/// Writes a finished picture where the artist wants it, in the format that its name asks for. Small copies of references
+/// that are not open any more are those of the file in which it is kept.
+pub fn export(
+    path: &Path,
+    image: &RgbImage,
+    recipe: &Recipe,
+    mut small: Vec<CarriedReference>,
+    kept: Option<&Path>,
+) -> Result<PathBuf, String> {
+    let is_missing = |small: &[CarriedReference], hash: &str| small.iter().all(|known| known.hash != hash);
+    if recipe.references.iter().any(|reference| is_missing(&small, &reference.hash))
+        && let Some(carried) = kept.and_then(|kept| pixels::carried_by(kept).ok())
+    {
+        let others = carried.references.into_iter().filter(|other| is_missing(&small, &other.hash));
+        small = others.chain(small.iter().cloned()).collect();
+    }
     let format = PictureFormat::of(path).unwrap_or_default();
-    let bytes = pixels::export(image, recipe, &[], format).map_err(|error| error.to_string())?;
+    let bytes = pixels::export(image, recipe, &small, format).map_err(|error| error.to_string())?;
     library::write_atomically(path, &bytes).map_err(|error| error.to_string())?;
     Ok(path.to_owned())
 }

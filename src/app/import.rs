@@ -6,13 +6,15 @@
 use std::path::Path;
 
 use super::background::Done;
+use super::board::BoardWish;
 use super::notes::Place;
 use super::references::Dropped;
 use super::shelf::ShelfCommand;
 use super::state::AppState;
+use crate::board::{Axis, Board, PictureName};
 use crate::engine::ModelPaths;
 use crate::library::STYLE_ENDING;
-use crate::pixels::{RECIPE_KEYWORD, read_png_text};
+use crate::pixels;
 use crate::recipe::{ForeignSettings, ModelFiles, Recipe, read_a1111_parameters};
 
 /// As large as any picture that this program opens.
@@ -25,6 +27,8 @@ pub struct Carried {
     /// The file's name.
     pub name: String,
     pub recipe: Recipe,
+    /// Its axes, where it is a board's sheet.
+    pub board: Option<Board>,
     /// What of the settings has no place here.
     pub ignored: Vec<String>,
 }
@@ -76,6 +80,26 @@ impl AppState {
         }
     }
 
+    pub(super) fn lay_out_carried(&mut self) {
+        let Some(carried) = self.carried.take() else { return };
+        self.restore(carried.recipe, &carried.ignored);
+        let Some(board) = carried.board else { return };
+        let pictures: Vec<PictureName> =
+            [Some(&board.x), board.y.as_ref()].into_iter().flatten().flat_map(Axis::pictures).cloned().collect();
+        self.find_named(pictures.into_iter().map(|picture| (picture.hash, picture.name)).collect());
+        self.wants_board = Some(BoardWish::Again(Box::new(board)));
+        self.lay_out_wanted();
+    }
+
+    /// Lays out the board that waits, once every picture has been looked for.
+    pub(super) fn lay_out_wanted(&mut self) {
+        if self.asked_for.is_empty()
+            && let Some(wish) = self.wants_board.take()
+        {
+            self.open_board(&wish);
+        }
+    }
+
     pub(super) fn use_carried(&mut self) {
         if let Some(carried) = self.carried.take() {
             self.add_references(vec![carried.dropped]);
@@ -121,14 +145,14 @@ fn look(dropped: &Dropped) -> Option<Carried> {
         Dropped::Bytes { name, read } => (name.clone(), read().ok()?),
     };
     // Whatever is wrong with it, opening it as a reference says so.
-    let texts = read_png_text(&bytes, &name).ok()?;
-    let text = |keyword: &str| texts.iter().find(|(known, _)| known == keyword).map(|(_, text)| text.as_str());
-    let ours = text(RECIPE_KEYWORD).and_then(|json| serde_json::from_str::<Recipe>(json).ok());
+    let found = pixels::carried(&bytes, &name).ok()?;
+    let ours = found.recipe_json.and_then(|json| serde_json::from_str::<Recipe>(&json).ok());
     let ForeignSettings { recipe, ignored } = match ours.filter(|recipe| recipe.validate().is_ok()) {
         Some(recipe) => ForeignSettings { recipe, ignored: Vec::new() },
-        None => text("parameters").and_then(read_a1111_parameters)?,
+        None => found.parameters.as_deref().and_then(read_a1111_parameters)?,
     };
-    Some(Carried { dropped: dropped.clone(), name, recipe, ignored })
+    let board = found.board_json.and_then(|json| serde_json::from_str(&json).ok());
+    Some(Carried { dropped: dropped.clone(), name, recipe, board, ignored })
 }
 
 /// The recipe names other weights than those that are open: the picture will differ, and the artist should know why.

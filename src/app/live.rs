@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::history::HistoryEntry;
 use super::job::duration;
 use super::notes::Place;
+use super::session::Settings;
 use super::state::{AppState, Shown};
-use super::{files, session::Settings};
 use crate::engine::{self, ModelPaths};
 use crate::recipe::Recipe;
 
@@ -171,17 +171,12 @@ impl AppState {
     /// Makes a picture of the history out of the draft.
     pub(super) fn keep_draft(&mut self) {
         let Some(id) = self.history.draft().map(|entry| entry.id) else { return };
-        let folder = self.folder("pictures");
         let Some(entry) = self.history.get_mut(id) else { return };
         entry.is_draft = false;
         let Some(image) = entry.image.clone() else { return };
         let recipe = entry.recipe.clone();
         self.history.revision += 1;
-        let keep = move || super::background::Done::Kept {
-            entry: id,
-            result: files::keep_picture(folder.as_deref(), &image, &recipe),
-        };
-        self.submit(keep);
+        self.keep_picture(id, image, recipe);
     }
 
     /// Keeps the draft if this is it: something was begun with it.

@@ -1,5 +1,6 @@
 //! What the engine and the background threads say, taken in between two frames.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crossbeam_channel::TryRecvError;
@@ -15,6 +16,7 @@ use super::session::{KeptPicture, Session};
 use super::shelf::ShelfCommand;
 use super::state::{AppState, ModelState, Shown};
 use crate::engine::{EngineError, Finished, JobEvent};
+use crate::pixels::CarriedReference;
 use crate::recipe::{Recipe, Reference};
 
 /// Seconds between two writings of the session.
@@ -56,6 +58,7 @@ impl AppState {
                     Err(why) => self.notes.error(Place::References, why),
                 }
             }
+            Done::ForBoard(result) => self.take_board_picture(result),
             Done::Content(result) => self.take_content(result),
             Done::Difference { board, cell, against, image } => self.take_difference(board, cell, against, image),
             Done::Measured { board, result } => self.take_numbers(board, result),
@@ -67,6 +70,7 @@ impl AppState {
                     Ok(opened) => self.take_picture(*opened),
                     Err(why) => self.notes.error(Place::References, why),
                 }
+                self.lay_out_wanted();
                 if self.asked_for.is_empty() && std::mem::take(&mut self.wants_picture) {
                     self.execute(Command::Generate);
                 }
@@ -95,6 +99,7 @@ impl AppState {
             Done::Kept { result: Err(why), .. } => {
                 self.notes.error(Place::Picture, format!("the picture was not kept by itself, so save it now: {why}"));
             }
+            Done::CellKept { asked, recipe, result } => self.take_cell_kept(&asked, *recipe, result),
             Done::Thumbnail { entry, thumbnail } => {
                 if let Some(entry) = self.history.get_mut(entry) {
                     entry.thumbnail = Some(thumbnail);
@@ -103,6 +108,8 @@ impl AppState {
             Done::Loaded { entry, result } => self.take_loaded(entry, result),
             Done::Exported(Ok(path)) => self.notes.info(Place::Picture, format!("Saved as {}", path.display())),
             Done::Exported(Err(why)) | Done::FolderOpened(Err(why)) => self.notes.error(Place::Picture, why),
+            Done::BoardExported(Ok(said)) => self.notes.info(Place::Board, said),
+            Done::BoardExported(Err(why)) => self.notes.error(Place::Board, why),
             Done::FolderOpened(Ok(())) => {}
             Done::Broken(why) => {
                 self.opening = self.opening.saturating_sub(1);
@@ -121,22 +128,13 @@ impl AppState {
             Picked::References(paths) => {
                 self.add_references(paths.into_iter().map(references::Dropped::File).collect());
             }
+            Picked::BoardPictures(paths) => self.add_board_pictures(paths),
             Picked::Content(path) => self.set_content(references::Dropped::File(path)),
-            Picked::SaveAs { entry, path } => {
-                let Some(entry) = self.history.get(entry) else { return };
-                let (image, file, recipe) = (entry.image.clone(), entry.file.clone(), entry.recipe.clone());
-                self.submit(move || {
-                    let image = match (image, file) {
-                        (Some(image), _) => Ok(image),
-                        (None, Some(file)) => files::load(&file),
-                        (None, None) => Err("the picture is gone".to_owned()),
-                    };
-                    Done::Exported(image.and_then(|image| files::export(&path, &image, &recipe)))
-                });
-            }
+            Picked::SaveAs { entry, path } => self.save_to(entry, path),
             Picked::ModelFolder(path) => self.chosen(Choice::ModelFolder, path),
             Picked::Adapter(path) => self.chosen(Choice::Adapter, path),
             Picked::ImageEncoder(path) => self.chosen(Choice::ImageEncoder, path),
+            Picked::ExportFolder(path) => self.settings.board_export.folder = Some(path),
             Picked::Styles(paths) => self.execute_shelf(ShelfCommand::ImportStyleFiles(paths)),
             Picked::ExportStyle { name, path } => self.export_style(name, path),
             Picked::Nothing => {}
@@ -165,6 +163,35 @@ impl AppState {
         self.undo.mark(&self.recipe);
     }
 
+    /// Writes a picture of the history to `path`, in the format that its name asks for.
+    pub fn save_to(&mut self, entry: u64, path: PathBuf) {
+        let Some(entry) = self.history.get(entry) else { return };
+        let (image, file, recipe) = (entry.image.clone(), entry.file.clone(), entry.recipe.clone());
+        let small = self.small_copies(&recipe);
+        self.submit(move || {
+            let image = match (image, &file) {
+                (Some(image), _) => Ok(image),
+                (None, Some(file)) => files::load(file),
+                (None, None) => Err("the picture is gone".to_owned()),
+            };
+            let export = |image: Arc<_>| files::export(&path, &image, &recipe, small, file.as_deref());
+            Done::Exported(image.and_then(export))
+        });
+    }
+
+    /// Small copies of a recipe's references, as far as they are open.
+    pub(super) fn small_copies(&self, recipe: &Recipe) -> Vec<CarriedReference> {
+        let opened = recipe.references.iter().filter_map(|reference| self.picture(reference));
+        opened.filter_map(|opened| opened.small.clone()).collect()
+    }
+
+    /// Writes a picture of the history into the pictures folder.
+    pub(super) fn keep_picture(&mut self, entry: u64, image: Arc<image::RgbImage>, recipe: Recipe) {
+        let (folder, small) = (self.folder("pictures"), self.small_copies(&recipe));
+        let keep = move || files::keep_picture(folder.as_deref(), &image, &recipe, &small);
+        self.submit(move || Done::Kept { entry, result: keep() });
+    }
+
     pub(super) fn take_picture(&mut self, opened: Opened) {
         for notice in opened.picture.notices.iter().chain(&opened.not_kept) {
             self.notes.info(Place::References, notice.clone());
@@ -176,13 +203,14 @@ impl AppState {
     pub(super) fn find_pictures(&mut self) {
         let Recipe { references, init, .. } = &self.recipe;
         let references = references.iter().map(|reference| (&reference.hash, &reference.name));
-        let wanted: Vec<(String, String)> = references
-            .chain(init.iter().map(|init| (&init.hash, &init.name)))
-            .filter(|(hash, _)| !self.pictures.contains_key(*hash))
-            .map(|(hash, name)| (hash.clone(), name.clone()))
-            .collect();
+        let init = init.iter().map(|init| (&init.hash, &init.name));
+        self.find_named(references.chain(init).map(|(hash, name)| (hash.clone(), name.clone())).collect());
+    }
+
+    /// Opens those of these pictures, by hash and name, that are not open yet.
+    pub(super) fn find_named(&mut self, wanted: Vec<(String, String)>) {
         for (hash, name) in wanted {
-            if self.asked_for.insert(hash.clone()) {
+            if !self.pictures.contains_key(&hash) && self.asked_for.insert(hash.clone()) {
                 let folder = self.folder("references");
                 self.submit(move || {
                     let result = references::find(&hash, &name, folder.as_deref());
@@ -283,14 +311,12 @@ impl AppState {
             device: finished.device,
             is_draft: job.is_live,
         });
-        let folder = self.folder("pictures");
         let small = image.clone();
         let _ = self
             .background
             .submit(move || Done::Thumbnail { entry: id, thumbnail: Arc::new(crate::library::thumbnail(&small)) });
         if !job.is_live {
-            let result = move || files::keep_picture(folder.as_deref(), &image, &recipe);
-            self.submit(move || Done::Kept { entry: id, result: result() });
+            self.keep_picture(id, image, recipe);
         }
         if self.shown == Shown::Live && self.jobs.is_empty() {
             self.shown = Shown::Entry(id);

@@ -6,7 +6,10 @@
 
 mod background;
 mod board;
-mod board_files;
+mod board_export;
+mod board_kept;
+mod board_numbers;
+mod board_values;
 mod command;
 mod content;
 mod crop;
@@ -30,6 +33,9 @@ mod state;
 mod undo;
 
 pub use board::{BoardWish, CellMark, OpenBoard, seconds};
+pub use board_export::{BoardExport, ExportWhat};
+pub use board_kept::Kept;
+pub use board_values::listed;
 pub use command::{Choice, Command};
 pub use crop::{Square, loss};
 pub use differences::differences;

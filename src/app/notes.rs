@@ -61,9 +61,10 @@ impl Notes {
     }
 
     fn add(&mut self, kind: NoteKind, place: Place, text: String, can_put_back: bool) {
+        let text = sentence(&text);
         self.list.retain(|note| note.text != text || note.place != place);
         self.last_id += 1;
-        self.list.push(Note { id: self.last_id, kind, place, text: sentence(&text), can_put_back, shown_at: None });
+        self.list.push(Note { id: self.last_id, kind, place, text, can_put_back, shown_at: None });
         let here = self.list.iter().filter(|note| note.place == place).count();
         if here > MOST_AT_A_PLACE
             && let Some(oldest) = self.list.iter().position(|note| note.place == place)

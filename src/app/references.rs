@@ -6,13 +6,15 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use crate::library::{self, LibraryError};
-use crate::pixels::Picture;
+use crate::pixels::{CarriedReference, Picture};
 
 /// A reference's picture, ready to be used and shown.
 #[derive(Debug, Clone)]
 pub struct Opened {
     pub picture: Arc<Picture>,
     pub thumbnail: Arc<RgbImage>,
+    /// The small copy that travels with pictures made with it.
+    pub small: Option<CarriedReference>,
     /// Why the file could not be kept in the library.
     pub not_kept: Option<String>,
 }
@@ -71,7 +73,8 @@ pub fn find(hash: &str, name: &str, folder: Option<&Path>) -> Result<Box<Opened>
 fn opened(picture: Picture, kept: Result<(), LibraryError>) -> Box<Opened> {
     let thumbnail = Arc::new(library::thumbnail(&picture.rgb));
     let not_kept = kept.err().map(|error| format!("'{}' will be asked for again next time ({error})", picture.name));
-    Box::new(Opened { picture: Arc::new(picture), thumbnail, not_kept })
+    let small = CarriedReference::of(&picture).ok();
+    Box::new(Opened { picture: Arc::new(picture), thumbnail, small, not_kept })
 }
 
 fn keep(

@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Sender, bounded};
 use serde::{Deserialize, Serialize};
 
+use super::board_export::BoardExport;
 use crate::library::write_atomically;
 use crate::recipe::Recipe;
 
@@ -46,6 +47,7 @@ pub struct Settings {
     pub model: Option<PathBuf>,
     pub adapter: Option<PathBuf>,
     pub image_encoder: Option<PathBuf>,
+    pub board_export: BoardExport,
 }
 
 impl Default for Settings {
@@ -62,6 +64,7 @@ impl Default for Settings {
             model: None,
             adapter: None,
             image_encoder: None,
+            board_export: BoardExport::default(),
         }
     }
 }

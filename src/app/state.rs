@@ -7,7 +7,7 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use super::background::{Background, Done};
-use super::board::OpenBoard;
+use super::board::{BoardWish, OpenBoard};
 use super::history::{History, HistoryEntry};
 use super::import::Carried;
 use super::job::Job;
@@ -67,6 +67,8 @@ pub struct AppState {
     pub jobs: VecDeque<Job>,
     pub history: History,
     pub board: Option<OpenBoard>,
+    /// Names of pictures that were opened for an axis, until it takes them up.
+    pub board_pictures: Vec<String>,
     pub shown: Shown,
     /// The picture of the history that the shown one is held against.
     pub compared: Option<u64>,
@@ -93,6 +95,8 @@ pub struct AppState {
     pub(super) asked_for: HashSet<String>,
     /// Generate was pressed while a reference was still being opened.
     pub(super) wants_picture: bool,
+    /// A board waits for its references to be opened.
+    pub(super) wants_board: Option<BoardWish>,
     pub(super) loading: HashSet<u64>,
     pub(super) engine: Box<dyn Engine>,
     pub(super) background: Background,
@@ -123,6 +127,7 @@ impl AppState {
             jobs: VecDeque::new(),
             history: History::default(),
             board: None,
+            board_pictures: Vec::new(),
             shown: Shown::Nothing,
             notes: Notes::default(),
             last_seed: None,
@@ -137,6 +142,7 @@ impl AppState {
             pictures: HashMap::new(),
             asked_for: HashSet::new(),
             wants_picture: false,
+            wants_board: None,
             compared: None,
             loading: HashSet::new(),
             engine: setup.engine,

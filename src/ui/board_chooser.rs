@@ -1,10 +1,11 @@
 //! Which board to paint: a ready-made question, or axes of one's own.
 
-use egui::{Button, ComboBox, Context, Frame, Id, Margin, Modal, RichText, TextEdit, Ui, vec2};
+use egui::{Button, ComboBox, Context, Frame, Id, Margin, Modal, RichText, TextEdit, Ui, WidgetInfo, vec2};
 
+use super::notes_ui::notes_ui;
 use super::tokens;
 use super::widgets;
-use crate::app::{AppState, BoardWish, Command};
+use crate::app::{AppState, BoardWish, Command, Place, listed};
 use crate::board::{Axis, Preset};
 
 const WIDTH: f32 = 460.0;
@@ -30,15 +31,19 @@ impl BoardChooser {
         let modal = Modal::new(Id::unique("board chooser")).frame(frame).show(ctx, |ui| {
             ui.set_width(WIDTH);
             ui.label(RichText::new("Paint a board").heading().strong());
-            widgets::hint(
-                ui,
-                "The present settings, many times over, with one or two things changed. One seed for all",
-            );
+            widgets::hint(ui, "The present settings many times over, with one or two things changed");
             ui.add_space(tokens::SPACE_S);
-            let wish = presets(ui, state).or_else(|| self.own(ui, state));
-            ui.add_space(tokens::SPACE_S);
-            let is_closed = ui.button("Close").clicked();
-            (wish, is_closed)
+            notes_ui(ui, state, Place::Board, commands);
+            let wish = presets(ui, state);
+            self.own(ui, state, commands);
+            ui.add_space(tokens::SPACE_M);
+            ui.horizontal(|ui| {
+                let size = vec2(140.0, tokens::CONTROL_HEIGHT);
+                let own = widgets::accent_button(ui, "Paint the board", size).clicked().then(|| self.wish());
+                let is_closed = ui.button("Close").clicked();
+                (wish.or(own), is_closed)
+            })
+            .inner
         });
         let should_close = modal.should_close();
         let (wish, is_closed) = modal.inner;
@@ -47,7 +52,25 @@ impl BoardChooser {
         !(is_chosen || is_closed || should_close)
     }
 
-    fn own(&mut self, ui: &mut Ui, state: &AppState) -> Option<BoardWish> {
+    /// Names of pictures that were opened for an axis of pictures.
+    pub fn add_pictures(&mut self, names: Vec<String>) {
+        let Some((_, values)) = self.axes.iter_mut().find(|(field, _)| is_of_pictures(field)) else { return };
+        for name in names {
+            let separator = if values.trim().is_empty() { "" } else { ", " };
+            values.push_str(separator);
+            values.push_str(&listed([name]));
+        }
+    }
+
+    fn wish(&self) -> BoardWish {
+        let [x, y] = self.axes.clone().map(|(field, values)| match field.is_empty() {
+            true => String::new(),
+            false => format!("{field}={values}"),
+        });
+        BoardWish::Axes { x, y }
+    }
+
+    fn own(&mut self, ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) {
         ui.add_space(tokens::SPACE_S);
         widgets::heading(ui, "Your own");
         let blocks = state.model_info().map(|info| info.blocks.names.clone()).unwrap_or_default();
@@ -56,35 +79,36 @@ impl BoardChooser {
             ui.horizontal(|ui| {
                 let label = widgets::row_label(ui, name, "What changes from one to the next, and through which values");
                 let shown = if field.is_empty() { "nothing" } else { field.as_str() };
-                let combo = ComboBox::from_id_salt(("axis", index)).width(140.0).selected_text(shown);
+                let combo = ComboBox::from_id_salt(("axis", index)).width(140.0).height(420.0).selected_text(shown);
                 let combo = combo.show_ui(ui, |ui| {
                     if index == 1 {
                         ui.selectable_value(field, String::new(), "nothing");
                     }
                     let known = Axis::FIELDS.iter().map(|field| (*field).to_owned()).chain(blocks.iter().cloned());
                     for choice in known {
-                        let text = choice.clone();
-                        ui.selectable_value(field, choice, text);
+                        let (text, before) = (choice.clone(), field.clone());
+                        if ui.selectable_value(field, choice, text).clicked() && *field != before {
+                            *values = state.example_values(field);
+                        }
                     }
                 });
                 let said = format!("What changes in the {}", name.to_lowercase());
                 combo.response.widget_info(|| widgets::combo_info(&said));
                 let is_used = !field.is_empty();
+                if is_of_pictures(field) && ui.button("Add…").on_hover_text("Open pictures for this axis").clicked() {
+                    commands.push(Command::OpenBoardPictures);
+                }
                 let edit =
                     TextEdit::singleline(values).hint_text("1, 2, 3 or 0..1 step 0.25").desired_width(f32::INFINITY);
                 let edit = ui.add_enabled(is_used, edit.char_limit(2000).margin(Margin::symmetric(8, 6)));
                 edit.labelled_by(label.id);
             });
         }
-        let button = Button::new("Paint the board").min_size(vec2(140.0, tokens::CONTROL_HEIGHT));
-        ui.add(button).clicked().then(|| {
-            let [x, y] = self.axes.clone().map(|(field, values)| match field.is_empty() {
-                true => String::new(),
-                false => format!("{field}={values}"),
-            });
-            BoardWish::Axes { x, y }
-        })
     }
+}
+
+fn is_of_pictures(field: &str) -> bool {
+    matches!(field.split('@').next(), Some("reference" | "init"))
 }
 
 fn presets(ui: &mut Ui, state: &AppState) -> Option<BoardWish> {
@@ -93,6 +117,10 @@ fn presets(ui: &mut Ui, state: &AppState) -> Option<BoardWish> {
     for preset in Preset::ALL {
         let axis = preset.axis(&state.recipe, &info.blocks, &info.defaults);
         let button = Button::new(preset.question()).min_size(vec2(WIDTH, tokens::CONTROL_HEIGHT));
+        let button = match &axis {
+            Ok(axis) => button.right_text(RichText::new(format!("{} pictures", axis.settings.len())).small().weak()),
+            Err(_) => button,
+        };
         let response = ui.add_enabled(axis.is_ok() && !state.recipe.references.is_empty(), button);
         let response = match axis {
             Ok(axis) => {
@@ -101,6 +129,8 @@ fn presets(ui: &mut Ui, state: &AppState) -> Option<BoardWish> {
             }
             Err(why) => response.on_disabled_hover_text(why.to_string()),
         };
+        let is_enabled = response.enabled();
+        response.widget_info(|| WidgetInfo::labeled(egui::Role::Button, is_enabled, preset.question()));
         if response.on_disabled_hover_text("Add a reference first").clicked() {
             wish = Some(BoardWish::Preset(preset));
         }

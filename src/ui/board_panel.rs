@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use egui::{Align, ComboBox, CornerRadius, Layout, RichText, ScrollArea, Sense, Slider, Ui, Vec2, vec2};
 
 use super::board_cell::{self, CellLook};
+use super::commands::WindowCommand;
 use super::notes_ui::notes_ui;
 use super::textures::Textures;
 use super::tokens::{self, palette};
@@ -13,10 +14,12 @@ use crate::app::{AppState, Command, OpenBoard, Place, seconds};
 use crate::engine::CellState;
 
 /// A cell is never smaller than this, in points; a larger grid is scrolled.
-const SMALLEST_CELL: f32 = 104.0;
+const SMALLEST_CELL: f32 = 96.0;
 const LARGEST_CELL: f32 = 360.0;
 /// Below a cell: its star and what there is to say of it.
-const FOOT: f32 = 26.0;
+const FOOT: f32 = 22.0;
+/// Height of a line of labels.
+const LABEL: f32 = 18.0;
 const ROW_LABEL: f32 = 92.0;
 /// More than this nobody compares at once.
 const MOST_COMPARED: usize = 4;
@@ -107,8 +110,9 @@ pub fn board_panel(
     look: &mut BoardLook,
     textures: &mut Textures,
     commands: &mut Vec<Command>,
-) {
-    let Some(open) = &state.board else { return };
+) -> Option<WindowCommand> {
+    let open = state.board.as_ref()?;
+    let mut asked = None;
     // Of a board that was laid out anew.
     look.picked.retain(|index| *index < open.cells.len());
     look.chosen = look.chosen.filter(|index| *index < open.cells.len());
@@ -117,16 +121,18 @@ pub fn board_panel(
         ui.spacing_mut().item_spacing = vec2(tokens::SPACE_M, tokens::SPACE_S);
         notes_ui(ui, state, Place::Board, commands);
         notes_ui(ui, state, Place::Picture, commands);
-        tools(ui, open, look, commands);
+        asked = tools(ui, open, look, commands);
         chosen_tools(ui, open, look, commands);
         ui.add_space(tokens::SPACE_S);
         ScrollArea::both().auto_shrink([false, false]).id_salt("board").show(ui, |ui| {
             grid(ui, open, look, textures, commands);
         });
     });
+    asked
 }
 
-fn tools(ui: &mut Ui, open: &OpenBoard, look: &mut BoardLook, commands: &mut Vec<Command>) {
+fn tools(ui: &mut Ui, open: &OpenBoard, look: &mut BoardLook, commands: &mut Vec<Command>) -> Option<WindowCommand> {
+    let mut asked = None;
     ui.horizontal(|ui| {
         let done = format!("{} of {} painted", open.done(), open.cells.len());
         let title = if open.board.title.is_empty() { done } else { format!("{} · {done}", open.board.title) };
@@ -144,12 +150,12 @@ fn tools(ui: &mut Ui, open: &OpenBoard, look: &mut BoardLook, commands: &mut Vec
             commands.push(Command::RunRest);
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            if ui.button("Close board").on_hover_text("Its cells are let go; promote what you want to keep").clicked() {
+            if ui.button("Close board").on_hover_text("Its finished pictures stay in the library").clicked() {
                 commands.push(Command::CloseBoard);
             }
-            let tip = "Write all finished cells as one labelled picture into the pictures folder";
-            if ui.add_enabled(open.done() > 0, egui::Button::new("Export sheet")).on_hover_text(tip).clicked() {
-                commands.push(Command::ExportBoard);
+            let tip = "As one labelled sheet, as a page for a browser, or as single pictures";
+            if ui.add_enabled(open.done() > 0, egui::Button::new("Export…")).on_hover_text(tip).clicked() {
+                asked = Some(WindowCommand::ExportBoard);
             }
             let (text, is_possible) = match open.is_measuring {
                 true => ("Measuring…", false),
@@ -162,7 +168,11 @@ fn tools(ui: &mut Ui, open: &OpenBoard, look: &mut BoardLook, commands: &mut Vec
             let count = look.picked.len();
             let is_possible = (2..=MOST_COMPARED).contains(&count);
             ui.add_enabled_ui(is_possible || look.only_picked, |ui| {
-                let text = if look.only_picked { "Show all".to_owned() } else { format!("Compare {count}") };
+                let text = match (look.only_picked, count) {
+                    (true, _) => "Show all".to_owned(),
+                    (false, 0 | 1) => "Compare".to_owned(),
+                    (false, count) => format!("Compare {count}"),
+                };
                 let tip = "Show only the picked cells, side by side. Ctrl+click picks a cell";
                 if ui
                     .button(text)
@@ -183,6 +193,7 @@ fn tools(ui: &mut Ui, open: &OpenBoard, look: &mut BoardLook, commands: &mut Vec
             zoom(ui, look);
         });
     });
+    asked
 }
 
 fn zoom(ui: &mut Ui, look: &mut BoardLook) {
@@ -203,7 +214,10 @@ fn chosen_tools(ui: &mut Ui, open: &OpenBoard, look: &mut BoardLook, commands: &
     ui.horizontal(|ui| {
         ui.set_min_height(tokens::CONTROL_HEIGHT);
         let Some(index) = look.chosen else {
-            widgets::hint(ui, "Click a cell to choose it, double-click to work on with it. Right-click for more");
+            widgets::hint(
+                ui,
+                "Click a cell to choose it, double-click to work on with it. Ctrl+click picks cells to compare",
+            );
             return;
         };
         ui.label(RichText::new(open.title(index)).strong());
@@ -229,52 +243,81 @@ fn pick(look: &mut BoardLook, index: usize) {
     }
 }
 
+/// How cells are laid out in the room that there is.
+struct Layed {
+    columns: usize,
+    /// Of a cell's square, in points.
+    side: f32,
+    /// Each cell has its name above it; else the columns and rows have theirs.
+    is_named: bool,
+}
+
+impl Layed {
+    fn of(open: &OpenBoard, look: &BoardLook, shown: usize, room: Vec2) -> Self {
+        let gap = tokens::SPACE_M;
+        let by = |columns: usize, width: f32, height: f32, extra: f32| {
+            let rows = shown.div_ceil(columns).max(1);
+            let across = width / columns as f32 - gap;
+            across.min(height / rows as f32 - FOOT - extra - gap)
+        };
+        if look.is_grid() && open.board.y.is_some() {
+            let columns = open.board.columns().max(1);
+            let side = by(columns, room.x - ROW_LABEL, room.y - LABEL - gap, 0.0);
+            return Self { columns, side: side.clamp(SMALLEST_CELL, LARGEST_CELL), is_named: false };
+        }
+        // As many in a line as make them largest.
+        let sides = (1..=shown.max(1)).map(|columns| (columns, by(columns, room.x, room.y, LABEL + 2.0)));
+        let best = sides.reduce(|best, other| if other.1 > best.1 { other } else { best });
+        let (columns, side) = best.unwrap_or((1, SMALLEST_CELL));
+        let across = ((room.x / (SMALLEST_CELL + gap)) as usize).max(1);
+        let largest = if look.only_picked { f32::MAX } else { LARGEST_CELL };
+        match side < SMALLEST_CELL {
+            true => Self { columns: across, side: SMALLEST_CELL, is_named: true },
+            false => Self { columns, side: side.min(largest), is_named: true },
+        }
+    }
+}
+
 fn grid(ui: &mut Ui, open: &OpenBoard, look: &mut BoardLook, textures: &mut Textures, commands: &mut Vec<Command>) {
     let shown = look.shown(open);
-    let is_grid = look.is_grid();
-    let has_rows = is_grid && open.board.y.is_some();
-    let available = ui.available_size();
-    let label_width = if has_rows { ROW_LABEL } else { 0.0 };
-    let columns = match is_grid {
-        true => open.board.columns(),
-        false if look.only_picked => shown.len().clamp(1, if shown.len() == MOST_COMPARED { 2 } else { 3 }),
-        false => ((available.x / 180.0) as usize).clamp(1, shown.len().max(1)),
-    };
+    let Layed { columns, side, is_named } = Layed::of(open, look, shown.len(), ui.available_size());
     let gap = tokens::SPACE_M;
-    let by_width = (available.x - label_width) / columns.max(1) as f32 - gap;
-    let rows = shown.len().div_ceil(columns.max(1)).max(1);
-    let by_height = if look.only_picked { available.y / rows as f32 - FOOT - 2.0 * gap - 18.0 } else { LARGEST_CELL };
-    let largest = if look.only_picked { f32::MAX } else { LARGEST_CELL };
-    let side = by_width.min(by_height).clamp(SMALLEST_CELL, largest);
     ui.spacing_mut().item_spacing = vec2(gap, gap);
-    if is_grid {
+    if !is_named {
         ui.horizontal(|ui| {
-            if has_rows {
-                ui.allocate_space(vec2(label_width - gap, 1.0));
-            }
+            ui.allocate_space(vec2(ROW_LABEL - gap, 1.0));
             for column in 0..open.board.columns() {
                 let (text, _) = open.labels(column);
-                label(ui, &text, vec2(side, 18.0));
+                label(ui, &text, vec2(side, LABEL), false);
             }
         });
     }
     for row in shown.chunks(columns.max(1)) {
         ui.horizontal_top(|ui| {
-            if has_rows && let Some(first) = row.first() {
+            if !is_named && let Some(first) = row.first() {
                 let (_, text) = open.labels(*first);
-                label(ui, &text.unwrap_or_default(), vec2(label_width - gap, side));
+                label(ui, &text.unwrap_or_default(), vec2(ROW_LABEL - gap, side), true);
             }
             for index in row {
-                one(ui, open, *index, side, !is_grid, look, textures, commands);
+                one(ui, open, *index, side, is_named, look, textures, commands);
             }
         });
     }
 }
 
-fn label(ui: &mut Ui, text: &str, size: Vec2) {
-    ui.allocate_ui_with_layout(size, Layout::centered_and_justified(egui::Direction::LeftToRight), |ui| {
+/// A label in the middle of its place; a high place has room for several lines.
+fn label(ui: &mut Ui, text: &str, size: Vec2, is_high: bool) {
+    // Justified text of several lines would be drawn apart.
+    let layout = match is_high {
+        true => Layout::left_to_right(Align::Center),
+        false => Layout::centered_and_justified(egui::Direction::LeftToRight),
+    };
+    ui.allocate_ui_with_layout(size, layout, |ui| {
         ui.set_min_size(size);
-        ui.add(egui::Label::new(RichText::new(text).small()).truncate()).on_hover_text(text);
+        ui.set_max_size(size);
+        let label = egui::Label::new(RichText::new(text).small());
+        // What is cut off shows when it is hovered.
+        ui.add(if is_high { label.wrap() } else { label.truncate() });
     });
 }
 
@@ -294,6 +337,10 @@ fn one(
         ui.vertical(|ui| {
             ui.set_width(side);
             ui.spacing_mut().item_spacing.y = 2.0;
+            let title = open.title(index);
+            if is_named {
+                label(ui, &title, vec2(side, LABEL), false);
+            }
             let (rect, response) = ui.allocate_exact_size(Vec2::splat(side), Sense::click_and_drag());
             let cell_look = CellLook {
                 zoom: look.zoom,
@@ -313,7 +360,6 @@ fn one(
                     response.hovered() || response.has_focus(),
                 );
             }
-            let title = open.title(index);
             response.widget_info(|| board_cell::info(open, index, cell_look));
             board_cell::navigate(ui, &response, rect, look);
             if response.clicked() {
@@ -334,14 +380,14 @@ fn one(
                     }
                 }
             });
+            // Before the row, which is as high as this.
+            ui.spacing_mut().interact_size.y = FOOT - 2.0;
             ui.horizontal(|ui| {
-                ui.spacing_mut().interact_size.y = 20.0;
                 ui.spacing_mut().button_padding = vec2(4.0, 0.0);
                 if board_cell::star(ui, mark.is_favourite, &format!("Favourite: {title}")).clicked() {
                     commands.push(Command::StarCell(index));
                 }
                 let said = board_cell::said(open, index);
-                let said = if is_named { format!("{title} · {said}") } else { said };
                 let label = ui.add(egui::Label::new(RichText::new(&said).small().weak()).truncate());
                 if mark.numbers.is_some() {
                     label.on_hover_text(format!("{said}. {}", board_cell::NUMBERS));

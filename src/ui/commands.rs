@@ -60,6 +60,7 @@ pub enum WindowCommand {
     ActualPixels,
     CropEditor,
     Board,
+    ExportBoard,
     Palette,
     Library,
     Help,
@@ -89,6 +90,7 @@ impl Entry {
         match self.does {
             Does::App(command) => command(state).is_some(),
             Does::Window(WindowCommand::Copy) => state.shown_entry().is_some(),
+            Does::Window(WindowCommand::ExportBoard) => state.board.as_ref().is_some_and(|open| open.done() > 0),
             Does::Window(WindowCommand::CropEditor) => state.selected_reference().is_some(),
             Does::Window(_) => true,
             Does::Held => false,
@@ -158,9 +160,7 @@ pub const TABLE: &[Entry] = &[
         state.board.as_ref().map(|_| Command::ShowBoard(!state.settings.is_board_shown))
     }),
     app(View, "Close the board", &[], |state| state.board.as_ref().map(|_| Command::CloseBoard)),
-    app(View, "Export the board as a sheet", &[], |state| {
-        state.board.as_ref().filter(|board| board.done() > 0).map(|_| Command::ExportBoard)
-    }),
+    window(View, "Export the board…", &[ctrl_shift(Key::S)], WindowCommand::ExportBoard),
     app(View, "Compare with the picture before", &[], |state| {
         state.comparison().is_none().then(|| other(state)).flatten().map(Command::Compare)
     }),

@@ -28,6 +28,10 @@ pub fn import_question(ui: &Ui, state: &AppState, rect: Rect, commands: &mut Vec
                 if accent_button(ui, "Restore its settings", size).on_hover_text(tip).clicked() {
                     commands.push(Command::RestoreDropped);
                 }
+                let tip = "Restore its settings, and paint its cells again";
+                if carried.board.is_some() && ui.button("Lay out its board").on_hover_text(tip).clicked() {
+                    commands.push(Command::LayOutDropped);
+                }
                 let tip = "Take the style of this picture";
                 if ui.button("Use it as reference").on_hover_text(tip).clicked() {
                     commands.push(Command::UseDropped);

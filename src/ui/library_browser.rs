@@ -178,6 +178,14 @@ fn title(picture: &LibraryPicture) -> String {
     format!("{prompt}, seed {}", picture.recipe.seed.unwrap_or_default())
 }
 
+/// What tells the cells of a board apart: mode and strength of the first reference.
+fn how(picture: &LibraryPicture) -> String {
+    match picture.recipe.references.first() {
+        Some(reference) => format!("{} {}", words::mode(&reference.role), reference.strength),
+        None => "No reference".to_owned(),
+    }
+}
+
 fn card(
     ui: &mut Ui,
     state: &mut AppState,
@@ -221,7 +229,7 @@ fn card(
     } else if response.clicked() {
         commands.push(Command::Shelf(ShelfCommand::Select(picture.id)));
     }
-    response.on_hover_text(title(picture));
+    response.on_hover_text(format!("{} · {}", title(picture), how(picture)));
 }
 
 /// A star of five points; the fonts have none.
@@ -267,7 +275,8 @@ fn details(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) -> bool {
         }
         let side = |side: Option<u32>| side.unwrap_or_default();
         let (width, height) = (side(picture.recipe.width), side(picture.recipe.height));
-        let words = format!("{} · {width} × {height} · {}", title(picture), model_words(&picture.recipe.model.model));
+        let model = model_words(&picture.recipe.model.model);
+        let words = format!("{} · {} · {width} × {height} · {model}", title(picture), how(picture));
         ui.add(egui::Label::new(words).truncate());
     });
     let mut leaves = false;

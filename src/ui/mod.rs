@@ -3,6 +3,7 @@
 mod advanced_panel;
 mod board_cell;
 mod board_chooser;
+mod board_exporter;
 mod board_panel;
 mod canvas_panel;
 mod commands;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use egui::{CentralPanel, ColorImage, Context, Frame, Margin, Panel, Rect, ScrollArea, Ui, ViewportCommand};
 
 use super::board_chooser::BoardChooser;
+use super::board_exporter::BoardExporter;
 use super::board_panel::{BoardLook, board_panel};
 use super::canvas_panel::{Look, canvas_panel};
 use super::commands::WindowCommand;
@@ -30,6 +31,7 @@ pub struct StudioApp {
     look: Look,
     board_look: BoardLook,
     board_chooser: BoardChooser,
+    board_exporter: BoardExporter,
     textures: Textures,
     sheet: Sheet,
     styles: StylesPanel,
@@ -49,6 +51,7 @@ enum Sheet {
     CropEditor,
     Library,
     BoardChooser,
+    BoardExporter,
 }
 
 impl Sheet {
@@ -56,7 +59,7 @@ impl Sheet {
         match self {
             Self::None => Over::Nothing,
             Self::CropEditor => Over::Editor,
-            Self::Help | Self::Palette(_) | Self::Library | Self::BoardChooser => Over::Sheet,
+            Self::Help | Self::Palette(_) | Self::Library | Self::BoardChooser | Self::BoardExporter => Over::Sheet,
         }
     }
 }
@@ -78,6 +81,7 @@ impl StudioApp {
             look: Look::default(),
             board_look: BoardLook::default(),
             board_chooser: BoardChooser::default(),
+            board_exporter: BoardExporter::default(),
             textures: Textures::default(),
             sheet: Sheet::None,
             styles: StylesPanel::default(),
@@ -125,7 +129,8 @@ impl StudioApp {
         CentralPanel::default().frame(ground).show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 0.0;
             if self.state.shown_board().is_some() {
-                return board_panel(ui, &self.state, &mut self.board_look, &mut self.textures, commands);
+                let asked = board_panel(ui, &self.state, &mut self.board_look, &mut self.textures, commands);
+                return self.obey(asked, ui.ctx());
             }
             let content = self.content();
             let is_flipped = shortcuts::is_flipped(ui.ctx(), self.sheet.over());
@@ -168,6 +173,9 @@ impl StudioApp {
             Some(WindowCommand::Fit) => self.look.view.fit = true,
             Some(WindowCommand::ActualPixels) => self.look.view = View::actual_pixels(),
             Some(WindowCommand::Board) => self.sheet = Sheet::BoardChooser,
+            Some(WindowCommand::ExportBoard) if self.state.board.as_ref().is_some_and(|open| open.done() > 0) => {
+                self.sheet = Sheet::BoardExporter;
+            }
             Some(WindowCommand::Help) => self.sheet = toggled(Sheet::Help, matches!(self.sheet, Sheet::Help)),
             Some(WindowCommand::Library) => {
                 self.sheet = toggled(Sheet::Library, matches!(self.sheet, Sheet::Library));
@@ -179,7 +187,7 @@ impl StudioApp {
             Some(WindowCommand::CropEditor) if self.state.selected_reference().is_some() => {
                 self.sheet = Sheet::CropEditor;
             }
-            Some(WindowCommand::CropEditor) | None => {}
+            Some(WindowCommand::CropEditor | WindowCommand::ExportBoard) | None => {}
         }
     }
 
@@ -190,7 +198,14 @@ impl StudioApp {
             Sheet::None => true,
             Sheet::Help => help_sheet(ctx),
             Sheet::Library => library_browser(ctx, &mut self.state, &mut self.textures, commands),
-            Sheet::BoardChooser => self.board_chooser.show(ctx, &self.state, commands),
+            Sheet::BoardChooser => {
+                self.board_chooser.add_pictures(std::mem::take(&mut self.state.board_pictures));
+                self.board_chooser.show(ctx, &self.state, commands)
+            }
+            Sheet::BoardExporter => {
+                let picked: Vec<usize> = self.board_look.picked.iter().copied().collect();
+                self.board_exporter.show(ctx, &mut self.state, &picked, commands)
+            }
             Sheet::CropEditor => crop_editor(ctx, &mut self.state, &mut self.textures),
             Sheet::Palette(palette) => match palette.show(ctx, &self.state) {
                 Outcome::StaysOpen => true,

@@ -18,7 +18,7 @@ use crate::app::references::{Dropped, Opened};
 use crate::app::state::AppState;
 use crate::app::{dialogs, files};
 use crate::engine::Waker;
-use crate::library::{Catalogue, LibraryError, LibraryPicture, Page, Query, Stop, Style, Styles, Synced};
+use crate::library::{Catalogue, LibraryError, LibraryPicture, Page, Query, Stop, Style, Synced};
 
 /// Pictures that a page shows, and how many more each time.
 pub const PAGE: u32 = 60;

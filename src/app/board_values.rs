@@ -1,0 +1,86 @@
+//! Values of an axis to begin with, so that it is seen how they are written.
+
+use std::path::PathBuf;
+
+use super::background::Done;
+use super::notes::Place;
+use super::references::{self, Dropped, Opened};
+use super::state::AppState;
+use crate::recipe::{Role, SchedulerName};
+
+impl AppState {
+    /// Values for `field`, of which the axis can be painted as it is; empty where there are none.
+    pub fn example_values(&self, field: &str) -> String {
+        let prompt = self.recipe.prompt.trim();
+        match field {
+            "mode" => Role::MODES.join(", "),
+            "scheduler" => listed(SchedulerName::ALL.iter().map(|scheduler| scheduler.name())),
+            "crop" => "fill, fit, stretch".to_owned(),
+            "prompt" if prompt.is_empty() => "a fish, a cat, a house".to_owned(),
+            "prompt" => listed([prompt, "a cat", "a house"]),
+            "negative" => "\"\", blurry".to_owned(),
+            "subtract" => "\"\", a house".to_owned(),
+            "blocks" => {
+                let names = self.model_info().map(|info| info.blocks.names.as_slice()).unwrap_or_default();
+                listed(names.iter().map(|name| format!("{name}=1")))
+            }
+            "reference" | "init" => listed(self.open_pictures()),
+            "seed" => "1..4".to_owned(),
+            "steps" => "8, 16, 32".to_owned(),
+            "guidance" => "1..9 step 2".to_owned(),
+            "width" | "height" | "size" => {
+                let (width, height) = self.open_size().unwrap_or((512, 512));
+                match field {
+                    "width" => format!("{width}, {}", width * 2),
+                    "height" => format!("{height}, {}", height * 2),
+                    _ => format!("{width}x{height}, {}x{height}, {width}x{}", width * 2, height * 2),
+                }
+            }
+            "strength" | "layout-strength" => "0..1 step 0.25".to_owned(),
+            "start" => "0, 0.25, 0.5".to_owned(),
+            "end" => "0.5, 0.75, 1".to_owned(),
+            "denoise" => "0.4, 0.6, 0.8".to_owned(),
+            // What to subtract, and a block.
+            _ => "0, 0.5, 1".to_owned(),
+        }
+    }
+
+    /// Opens pictures for an axis; each then says its name in [`AppState::board_pictures`].
+    pub fn add_board_pictures(&mut self, paths: Vec<PathBuf>) {
+        self.notes.clear(Place::Board);
+        for path in paths {
+            let folder = self.folder("references");
+            let file = Dropped::File(path);
+            if self.submit(move || Done::ForBoard(references::open(&file, folder.as_deref()))) {
+                self.opening += 1;
+            }
+        }
+    }
+
+    pub(super) fn take_board_picture(&mut self, result: Result<Box<Opened>, String>) {
+        self.opening = self.opening.saturating_sub(1);
+        match result {
+            Ok(opened) => {
+                self.board_pictures.push(opened.picture.name.clone());
+                self.take_picture(*opened);
+            }
+            Err(why) => self.notes.error(Place::Board, why),
+        }
+    }
+
+    /// The names of all pictures that an axis may name.
+    pub fn open_pictures(&self) -> impl Iterator<Item = &str> {
+        let mut names: Vec<&str> = self.pictures.values().map(|opened| opened.picture.name.as_str()).collect();
+        names.sort_unstable();
+        names.into_iter()
+    }
+}
+
+/// As a list of values is written: one with a comma stands in quotation marks.
+pub fn listed(names: impl IntoIterator<Item: AsRef<str>>) -> String {
+    let quoted = |name: &str| match name.contains([',', '"']) {
+        true => format!("\"{}\"", name.replace('"', "\"\"")),
+        false => name.to_owned(),
+    };
+    names.into_iter().map(|name| quoted(name.as_ref())).collect::<Vec<_>>().join(", ")
+}
