@@ -3,6 +3,11 @@
 //!
 //! What cells have in common (encodings, keys and values, the first noise, steps before references enter) the engine's
 //! session shares by itself, from one job to the next.
+//!
+//! Each cell is a forward of its own. For pictures as small as the built-in model's, several cells in one forward would take
+//! less time each: `instantstyle bench --model-config mini --size 64 --batch N --weights f32` on two cores gives 21 ms a guided
+//! step for one cell (N = 2), 15 ms a cell for two, 13 ms for three and 10 ms for five. That is not done yet: it wants image
+//! keys and scales for each sample of a batch, and cancelling one of them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
