@@ -4,12 +4,13 @@
 // They paint into a texture of their own, and only when something has changed; a frame in which only a slider moved
 // costs no more than this.
 
+// Where the framebuffer encodes sRGB by itself. A software renderer runs every branch that it cannot rule out.
+override linear_out: bool;
+
 struct Stage {
     // The stage's upper left corner in framebuffer pixels.
     origin: vec2<f32>,
-    // 1 where the framebuffer encodes sRGB by itself.
-    linear_out: u32,
-    pad: u32,
+    pad: vec2<f32>,
 }
 
 @group(0) @binding(0) var<uniform> stage: Stage;
@@ -20,7 +21,7 @@ fn fs_main(@builtin(position) position: vec4<f32>) -> @location(0) vec4<f32> {
     let last = vec2<i32>(textureDimensions(image)) - 1;
     let at = clamp(vec2<i32>(floor(position.xy - stage.origin)), vec2<i32>(0), last);
     var encoded = textureLoad(image, at, 0).rgb;
-    if stage.linear_out == 1u {
+    if linear_out {
         encoded = linear_from_srgb(encoded);
     }
     return vec4<f32>(encoded, 1.0);

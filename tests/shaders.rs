@@ -16,7 +16,9 @@ use image::{Rgb, RgbImage};
 use instantstyle::engine::{LatentRgb, Latents, Preview};
 use instantstyle::gpu::programs::STAGE_FORMAT;
 use instantstyle::gpu::renderer::{Renderer, Shown, texels};
-use instantstyle::gpu::scene::{CanvasScene, Checkerboard, CompareKind, CompareScene, Placement, Scene, StageScene};
+use instantstyle::gpu::scene::{
+    CanvasScene, Checkerboard, CompareKind, CompareScene, FillScene, Placement, Scene, StageScene,
+};
 use instantstyle::gpu::{CanvasContent, cpu, latents, pyramid};
 
 /// Odd on purpose, and wider than one row of a copy is aligned to.
@@ -118,6 +120,25 @@ fn stage() {
             if linear_out { value.map(cpu::srgb::srgb_from_linear) } else { value }
         };
         assert_same(&shown, twin, 0, &format!("stage in {format:?}"));
+    }
+}
+
+#[test]
+fn fill() {
+    let Some(gpu) = headless::device(2048) else { return };
+    // Opaque, and a veil over it.
+    let colours = [[32, 44, 200, 255], [10, 0, 30, 110]];
+    for (format, linear_out) in [(TextureFormat::Rgba8Unorm, false), (TextureFormat::Rgba8UnormSrgb, true)] {
+        let mut renderer = Renderer::new(&gpu.device, format);
+        let bound = colours.map(|colour| renderer.bind_fill(&gpu.device, &gpu.queue, colour));
+        let shown = gpu.paint(TARGET, format, encoder(&gpu), |pass| bound.iter().for_each(|bound| bound.draw(pass)));
+        let twin = |_| {
+            let scenes = colours.map(|colour| FillScene { colour, linear_out });
+            let value = scenes.iter().fold([0.0; 3], |below, scene| cpu::fill::fill(scene, below));
+            if linear_out { value.map(cpu::srgb::srgb_from_linear) } else { value }
+        };
+        // The first fill is rounded to bytes before the second one reads it.
+        assert_same(&shown, twin, 1, &format!("fill in {format:?}"));
     }
 }
 

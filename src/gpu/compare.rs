@@ -1,6 +1,6 @@
 //! Two pictures against each other, with one zoom and pan for both.
 
-use egui::{CursorIcon, Rect, Response, Role, Sense, Ui, WidgetInfo, pos2, vec2};
+use egui::{CursorIcon, Pos2, Rect, Response, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
 use super::navigation::navigate;
 use super::paint::{self, Against, Pane};
@@ -8,7 +8,9 @@ use super::scene::CompareKind;
 use super::{CanvasContent, View};
 
 /// How near the pointer must come to take hold of the line, in points.
-const GRIP: f32 = 6.0;
+const GRIP: f32 = 8.0;
+/// The radius of what shows that it can be taken, in points.
+const KNOB: f32 = 12.0;
 /// What an arrow key moves it by.
 const KEY_STEP: f32 = 0.02;
 
@@ -81,16 +83,25 @@ pub fn wipe_handle_ui(ui: &mut Ui, rect: Rect, position: &mut f32) -> Response {
         response.mark_changed();
     }
     *position = moved;
-    if response.has_focus() {
-        let middle = pos2(x, rect.center().y);
-        let ring = Rect::from_center_size(middle, vec2(2.0 * GRIP, 4.0 * GRIP));
-        ui.painter().rect_stroke(ring, GRIP, ui.visuals().selection.stroke, egui::StrokeKind::Inside);
-    }
+    knob(ui, pos2(x, rect.center().y), &response);
     if response.hovered() || response.dragged() {
         ui.ctx().set_cursor_icon(CursorIcon::ResizeHorizontal);
     }
     response.widget_info(|| WidgetInfo::slider(ui.is_enabled(), f64::from(moved), "Wipe position"));
     response
+}
+
+/// Shows that the line can be taken hold of: a round grip with an arrow to either side.
+fn knob(ui: &Ui, middle: Pos2, response: &Response) {
+    let visuals = ui.style().interact(response);
+    let line =
+        if response.has_focus() { ui.visuals().selection.stroke } else { Stroke::new(1.0, visuals.fg_stroke.color) };
+    ui.painter().circle(middle, KNOB, visuals.bg_fill, line);
+    for way in [-1.0, 1.0] {
+        let corner = |along: f32, across: f32| middle + vec2(way * along, across) * (KNOB / 11.0);
+        let arrow = vec![corner(3.0, -3.0), corner(6.0, 0.0), corner(3.0, 3.0)];
+        ui.painter().line(arrow, Stroke::new(1.5, visuals.fg_stroke.color));
+    }
 }
 
 /// The areas of the left and of the right picture: halves side by side, otherwise the same.

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`canvas`], [`compare`] | what the window calls: one function each, and the input that zooms and pans |
 //! | [`content`] | what can be shown |
+//! | [`fill`] | large areas of one colour |
 //! | [`view`], `navigation` | zoom and pan as arithmetic, and by the pointer |
 //! | [`scene`] | what a shader and its twin are told, as plain numbers |
 //! | [`latents`] | which factors turn latents into colours |
@@ -22,6 +23,7 @@ pub mod compare;
 pub mod content;
 pub mod cpu;
 pub mod device_guard;
+pub mod fill;
 pub mod latents;
 mod navigation;
 mod paint;
@@ -35,5 +37,6 @@ pub mod view;
 pub use canvas::{CanvasContent, canvas_ui, install};
 pub use compare::{CompareMode, compare_ui};
 pub use device_guard::DeviceGuard;
+pub use fill::fill;
 pub use latents::preview_picture;
 pub use view::View;

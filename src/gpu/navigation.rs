@@ -6,6 +6,8 @@ use super::View;
 
 /// A notch of the wheel (40 to 50 points) is a quarter.
 const ZOOM_PER_POINT: f32 = 1.0 / 200.0;
+/// Around a fitted picture, in points.
+const FIT_MARGIN: f32 = 16.0;
 
 /// Moves the view by this frame's input. `panes` are the areas that share it (one, or two side by side) in points,
 /// `picture` is the size of the picture in them, if there is one.
@@ -13,8 +15,13 @@ pub fn navigate(ui: &Ui, response: &Response, panes: &[Rect], picture: Option<[u
     let scale = ui.pixels_per_point();
     let Some(first) = panes.first() else { return };
     let (Some(picture), area) = (picture, [first.width() * scale, first.height() * scale]) else { return };
+    let settle = |view: &mut View| {
+        let margin = if view.fit { 2.0 * FIT_MARGIN * scale } else { 0.0 };
+        // In an area that is hardly larger than its margins, the picture is worth more than they are.
+        view.settle(picture, area.map(|side| (side - margin).max(0.75 * side)));
+    };
     // Puts the zoom in force before anything is counted from it.
-    view.settle(picture, area);
+    settle(view);
 
     if let Some(pointer) = response.hover_pos() {
         let about = from_middle(panes, pointer).map(|n| n * scale);
@@ -35,7 +42,7 @@ pub fn navigate(ui: &Ui, response: &Response, panes: &[Rect], picture: Option<[u
         let by = response.drag_delta() * scale;
         view.drag([by.x, by.y]);
     }
-    view.settle(picture, area);
+    settle(view);
     if !view.fit && response.hovered() {
         let icon = if response.dragged() { CursorIcon::Grabbing } else { CursorIcon::Grab };
         ui.ctx().set_cursor_icon(icon);

@@ -13,7 +13,7 @@ use super::{CanvasContent, View};
 /// The side of a checkerboard cell in points.
 const CELL: f32 = 8.0;
 /// How far its two colours lie apart, from the ground to the colour of text.
-const CONTRAST: f32 = 0.05;
+const CONTRAST: f32 = 0.035;
 /// A difference of 32 of 255 shows as white.
 const GAIN: f32 = 8.0;
 /// Half the width of the line between two pictures, in points.

@@ -28,6 +28,8 @@ const STAGE: &str = concat!(
     include_str!("../../shaders/stage.wgsl"),
 );
 
+const FILL: &str = concat!(include_str!("../../shaders/shared/surface.wgsl"), include_str!("../../shaders/fill.wgsl"));
+
 /// Stages and previews hold sRGB-encoded bytes as they are.
 pub const STAGE_FORMAT: wgpu::TextureFormat = wgpu::TextureFormat::Rgba8Unorm;
 /// Pictures are decoded by the card, so that loads give linear light.
@@ -39,7 +41,9 @@ pub enum Program {
     Canvas(Filter),
     Compare(CompareKind, Filter, Filter),
     LatentPreview,
-    Stage,
+    /// True where the framebuffer encodes sRGB by itself.
+    Stage(bool),
+    Fill,
 }
 
 /// A shader ready to be made into pipelines.
@@ -56,6 +60,7 @@ pub struct Programs {
     compare: Shader,
     latent_preview: Shader,
     stage: Shader,
+    fill: Shader,
     made: HashMap<Program, wgpu::RenderPipeline>,
 }
 
@@ -86,6 +91,7 @@ impl Programs {
             compare: Shader::new(device, "compare", COMPARE, &[float, float], STAGE_FORMAT),
             latent_preview: Shader::new(device, "latent preview", LATENT_PREVIEW, &[integer], STAGE_FORMAT),
             stage: Shader::new(device, "stage", STAGE, &[float], window),
+            fill: Shader::new(device, "fill", FILL, &[], window),
             made: HashMap::new(),
         }
     }
@@ -103,7 +109,8 @@ impl Programs {
             Program::Canvas(_) => &self.canvas,
             Program::Compare(..) => &self.compare,
             Program::LatentPreview => &self.latent_preview,
-            Program::Stage => &self.stage,
+            Program::Stage(_) => &self.stage,
+            Program::Fill => &self.fill,
         };
         let pipeline = self.made.entry(program).or_insert_with(|| shader.pipeline(device, program)).clone();
         let buffer = device.create_buffer(&wgpu::BufferDescriptor {
@@ -169,8 +176,12 @@ impl Shader {
             Program::Compare(kind, left, right) => {
                 vec![("mode", f64::from(kind as u32)), ("left_filter", number(left)), ("right_filter", number(right))]
             }
-            Program::LatentPreview | Program::Stage => Vec::new(),
+            Program::Stage(linear_out) => vec![("linear_out", f64::from(u8::from(linear_out)))],
+            Program::LatentPreview | Program::Fill => Vec::new(),
         };
+        // All others cover what is below them.
+        let blend = matches!(program, Program::Fill).then_some(wgpu::BlendState::PREMULTIPLIED_ALPHA_BLENDING);
+        let target = wgpu::ColorTargetState { blend, ..self.target.into() };
         device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
             label: Some("canvas"),
             layout: Some(&self.layout),
@@ -187,7 +198,7 @@ impl Shader {
                 module: &self.module,
                 entry_point: Some("fs_main"),
                 compilation_options: wgpu::PipelineCompilationOptions { constants: &constants, ..Default::default() },
-                targets: &[Some(self.target.into())],
+                targets: &[Some(target)],
             }),
             multiview_mask: None,
             cache: None,

@@ -7,7 +7,7 @@ use eframe::egui_wgpu::wgpu;
 use super::content::CanvasContent;
 use super::latents;
 use super::programs::{Bound, Program, Programs, STAGE_FORMAT};
-use super::scene::{LatentScene, MAX_CHANNELS, Scene, StageScene, Texels};
+use super::scene::{FillScene, LatentScene, MAX_CHANNELS, Scene, StageScene, Texels};
 use super::textures::{self, Key, Resident, Textures};
 use crate::engine::Preview;
 
@@ -154,7 +154,14 @@ impl Renderer {
         stage: &wgpu::TextureView,
     ) -> Bound {
         let scene = StageScene { origin, linear_out: self.linear_out };
-        self.programs.bind(device, queue, Program::Stage, &scene.words(), &[stage])
+        self.programs.bind(device, queue, Program::Stage(self.linear_out), &scene.words(), &[stage])
+    }
+
+    /// Binds a colour (premultiplied bytes in sRGB) to the shader that fills an area of the window with it.
+    #[must_use]
+    pub fn bind_fill(&mut self, device: &wgpu::Device, queue: &wgpu::Queue, colour: [u8; 4]) -> Bound {
+        let scene = FillScene { colour, linear_out: self.linear_out };
+        self.programs.bind(device, queue, Program::Fill, &scene.words(), &[])
     }
 
     /// The scene painted on the stage of `slot`; painted anew only where something has changed.

@@ -1,5 +1,7 @@
 //! What a shader and its twin are told: plain numbers, and the same numbers as the words of a uniform buffer.
 
+use super::cpu::srgb;
+
 /// The latent channels that the preview shader can read.
 pub const MAX_CHANNELS: usize = 16;
 
@@ -188,7 +190,7 @@ pub enum Scene {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StageScene {
     pub origin: [f32; 2],
-    /// The framebuffer encodes sRGB by itself.
+    /// The framebuffer encodes sRGB by itself; settled when the pipeline is made.
     pub linear_out: bool,
 }
 
@@ -197,7 +199,33 @@ impl StageScene {
     pub fn words(&self) -> Vec<u32> {
         let mut out = Vec::with_capacity(4);
         floats(&mut out, &self.origin);
-        out.extend([u32::from(self.linear_out), 0]);
+        out.extend([0, 0]);
+        out
+    }
+}
+
+/// `Fill` in shaders/fill.wgsl.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FillScene {
+    /// Premultiplied bytes in sRGB, as egui's colours are.
+    pub colour: [u8; 4],
+    /// The framebuffer encodes sRGB by itself.
+    pub linear_out: bool,
+}
+
+impl FillScene {
+    /// The colour as the framebuffer takes it.
+    #[must_use]
+    pub fn encoded(&self) -> [f32; 4] {
+        let [red, green, blue, alpha] = self.colour.map(|byte| f32::from(byte) / 255.0);
+        let encode = |value| if self.linear_out { srgb::linear_from_srgb(value) } else { value };
+        [encode(red), encode(green), encode(blue), alpha]
+    }
+
+    #[must_use]
+    pub fn words(&self) -> Vec<u32> {
+        let mut out = Vec::with_capacity(4);
+        floats(&mut out, &self.encoded());
         out
     }
 }

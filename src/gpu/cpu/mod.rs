@@ -6,6 +6,7 @@
 pub mod canvas;
 pub mod checkerboard;
 pub mod compare;
+pub mod fill;
 pub mod latent_preview;
 pub mod picture;
 pub mod srgb;
