@@ -84,7 +84,7 @@ fn the_crop_editor_shows_what_clip_sees_and_moves_it() {
     assert_eq!(seen.as_deref(), Some(&wanted));
 
     // The other ways, by their names; one undo each.
-    for (name, choice) in [("The whole picture, on white", Crop::Fit), ("The whole picture, squeezed", Crop::Stretch)] {
+    for (name, choice) in [("All of it, on white", Crop::Fit), ("All of it, squeezed", Crop::Stretch)] {
         window.get_by_role_and_label(Role::RadioButton, name).click();
         window.run_steps(3);
         assert_eq!(crop(&window), choice);

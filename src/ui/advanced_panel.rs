@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use egui::{ComboBox, DragValue, Grid, RichText, Slider, SliderClamping, Ui, vec2};
+use egui::{DragValue, Grid, RichText, Slider, SliderClamping, Ui, vec2};
 
 use super::style_panel::{LIMITS, REACH};
 use super::tokens;
@@ -14,9 +14,13 @@ use crate::recipe::{Role, SchedulerName};
 
 pub fn advanced_panel(ui: &mut Ui, state: &mut AppState, commands: &mut Vec<Command>) {
     let open = state.settings.is_advanced_open;
-    let title = RichText::new("Advanced").strong().size(tokens::TEXT_HEADING - 2.0);
-    let button = egui::Button::new((icon(if open { "▾" } else { "▸" }), title)).frame(false);
-    let button = ui.add(button).on_hover_text("Blocks, sampler, steps, guidance, seed and size");
+    let sign = icon(if open { "▾" } else { "▸" });
+    let button = egui::Button::new((sign, widgets::group_text("Advanced"))).frame_when_inactive(false);
+    let button = ui.scope(|ui| {
+        ui.spacing_mut().button_padding.x = 0.0;
+        ui.add(button.min_size(vec2(ui.available_width(), 0.0)))
+    });
+    let button = button.inner.on_hover_text("Blocks, sampler, steps, guidance, seed and size");
     button.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, open, "Advanced"));
     if button.clicked() {
         commands.push(Command::ToggleAdvanced);
@@ -91,7 +95,7 @@ fn sampling(ui: &mut Ui, state: &mut AppState, info: &ModelInfo) {
     ui.horizontal(|ui| {
         let label = row_label(ui, "Sampler", "How noise is turned into a picture, step by step");
         let mut chosen = recipe.scheduler.unwrap_or(defaults.scheduler);
-        let combo = ComboBox::from_id_salt("sampler").width(ui.available_width()).selected_text(words::sampler(chosen));
+        let combo = widgets::combo("sampler", ui.available_width(), words::sampler(chosen));
         let combo = combo.show_ui(ui, |ui| {
             for name in SchedulerName::ALL {
                 ui.selectable_value(&mut chosen, name, words::sampler(name));
@@ -142,7 +146,7 @@ fn window_of_steps(ui: &mut Ui, state: &mut AppState) {
 fn blocks(ui: &mut Ui, state: &mut AppState, info: &ModelInfo) {
     let index = state.selected_reference();
     let Some(reference) = index.and_then(|index| state.recipe.references.get_mut(index)) else { return };
-    ui.label("Blocks").on_hover_text("Where in the network the reference enters, and how strongly");
+    widgets::heading(ui, "Blocks").on_hover_text("Where in the network the reference enters, and how strongly");
     let injections = match info.blocks.injections(reference) {
         Ok(injections) => injections,
         Err(error) => {
@@ -153,6 +157,7 @@ fn blocks(ui: &mut Ui, state: &mut AppState, info: &ModelInfo) {
     let mut moved: Option<(String, f64)> = None;
     Grid::new("blocks").num_columns(3).spacing([tokens::SPACE_M, 2.0]).show(ui, |ui| {
         ui.spacing_mut().interact_size.y = 22.0;
+        ui.spacing_mut().button_padding.y = 1.0;
         for (name, injection) in info.blocks.names.iter().zip(&injections) {
             let words = words::block(&info.blocks, name);
             let label = ui.label(RichText::new(&words).small()).on_hover_text(name);
@@ -160,7 +165,8 @@ fn blocks(ui: &mut Ui, state: &mut AppState, info: &ModelInfo) {
             let bar = Slider::new(&mut scale, REACH).show_value(false).clamping(SliderClamping::Never).step_by(0.01);
             let bar = ui.scope(|ui| {
                 slider_look(ui);
-                ui.spacing_mut().slider_width = 140.0;
+                // What the name and the number leave.
+                ui.spacing_mut().slider_width = 160.0;
                 ui.add(bar)
             });
             let mut bar = bar.inner.labelled_by(label.id).on_hover_text(format!("{name}. Double-click to mute"));

@@ -1,6 +1,6 @@
 //! Which board to paint: a ready-made question, or axes of one's own.
 
-use egui::{Button, ComboBox, Context, Frame, Id, Margin, Modal, RichText, TextEdit, Ui, WidgetInfo, vec2};
+use egui::{Button, ComboBox, Context, Margin, RichText, TextEdit, Ui, WidgetInfo, vec2};
 
 use super::notes_ui::notes_ui;
 use super::tokens;
@@ -27,8 +27,7 @@ impl Default for BoardChooser {
 impl BoardChooser {
     /// False once the sheet was closed.
     pub fn show(&mut self, ctx: &Context, state: &AppState, commands: &mut Vec<Command>) -> bool {
-        let frame = Frame::popup(&ctx.global_style()).inner_margin(Margin::same(24));
-        let modal = Modal::new(Id::unique("board chooser")).frame(frame).show(ctx, |ui| {
+        let modal = widgets::sheet(ctx, "board chooser", 24).show(ctx, |ui| {
             ui.set_width(WIDTH);
             ui.label(RichText::new("Paint a board").heading().strong());
             widgets::hint(ui, "The present settings many times over, with one or two things changed");

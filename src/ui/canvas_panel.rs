@@ -99,11 +99,11 @@ fn toolbar(
     commands: &mut Vec<Command>,
 ) -> CanvasWishes {
     let mut wishes = CanvasWishes::default();
-    egui::Frame::new().inner_margin(egui::Margin::symmetric(16, 8)).show(ui, |ui| {
+    egui::Frame::new().inner_margin(egui::Margin { left: 16, right: 16, top: 8, bottom: 0 }).show(ui, |ui| {
         ui.set_min_height(tokens::CONTROL_HEIGHT);
         ui.horizontal(|ui| {
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                ui.spacing_mut().item_spacing.x = tokens::SPACE_S;
+                ui.spacing_mut().item_spacing.x = 1.5 * tokens::UNIT;
                 let is_narrow = ui.available_width() < NARROW;
                 if !is_narrow || state.comparison().is_none() {
                     zoom(ui, &mut look.view);

@@ -39,6 +39,7 @@ pub enum Group {
 }
 
 impl Group {
+    #[cfg(test)]
     pub const ALL: [Self; 5] = [Self::Painting, Self::Editing, Self::Pictures, Self::View, Self::Help];
 
     pub fn name(self) -> &'static str {
@@ -143,7 +144,7 @@ pub const TABLE: &[Entry] = &[
     app(Editing, "Remove the content picture", &[], |state| {
         state.recipe.init.is_some().then_some(Command::RemoveContent)
     }),
-    window(Editing, "Choose what the model sees of a reference…", &[alt(Key::C)], WindowCommand::CropEditor),
+    window(Editing, "Choose what is seen of a reference…", &[alt(Key::C)], WindowCommand::CropEditor),
     app(Pictures, "Save picture as…", &[ctrl(Key::S)], |state| shown(state).map(Command::SaveAs)),
     window(Pictures, "Copy picture", &[ctrl_shift(Key::C)], WindowCommand::Copy),
     app(Pictures, "Restore the picture's settings", &[ctrl(Key::R)], |state| {

@@ -18,11 +18,10 @@ const THUMBNAIL: f32 = 64.0;
 pub fn content_panel(ui: &mut Ui, state: &mut AppState, textures: &mut Textures, commands: &mut Vec<Command>) -> Rect {
     let panel = ui.scope(|ui| {
         ui.horizontal(|ui| {
+            widgets::small_controls(ui);
             let hint = widgets::hint(ui, "Begin from a picture");
             hint.on_hover_text("Optional: a sketch or a photograph that is repainted, instead of pure noise");
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                ui.spacing_mut().interact_size.y = 24.0;
-                ui.spacing_mut().button_padding.y = 2.0;
                 let open = ui.button(if state.recipe.init.is_some() { "Change…" } else { "Open…" });
                 open.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, "Open a content picture"));
                 if open.on_hover_text("Choose the picture to begin from, or drop it here").clicked() {
@@ -68,9 +67,8 @@ fn card(ui: &mut Ui, state: &mut AppState, textures: &mut Textures, commands: &m
                 ui.spacing_mut().item_spacing.y = tokens::SPACE_S;
                 ui.add(egui::Label::new(RichText::new(&init.name).strong()).truncate());
                 widgets::hint(ui, if thumbnail.is_some() { "The picture begins from it" } else { "Not open" });
-                ui.spacing_mut().button_padding.y = 2.0;
-                ui.spacing_mut().interact_size.y = 22.0;
-                let remove = ui.add(Button::new(RichText::new("Remove").small()));
+                widgets::small_controls(ui);
+                let remove = ui.add(Button::new("Remove"));
                 remove.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, "Remove the content picture"));
                 if remove.on_hover_text("Begin from noise again; undo brings it back").clicked() {
                     commands.push(Command::RemoveContent);

@@ -1,8 +1,8 @@
 //! What the model sees of a reference: the whole picture with the square on it, and beside it that square as CLIP gets it.
 
 use egui::{
-    Context, CornerRadius, CursorIcon, DragValue, EventFilter, Frame, Id, Image, Key, Margin, Modal, Rect, Response,
-    RichText, Sense, Slider, SliderClamping, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2,
+    Align, Context, CornerRadius, CursorIcon, DragValue, EventFilter, Image, Key, Layout, Rect, Response, RichText,
+    Sense, Slider, SliderClamping, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2,
 };
 
 use super::textures::Textures;
@@ -18,8 +18,7 @@ const SQUARE: f32 = 200.0;
 pub fn crop_editor(ctx: &Context, state: &mut AppState, textures: &mut Textures) -> bool {
     let index = state.selected_reference();
     let Some(mut reference) = index.and_then(|index| state.recipe.references.get(index)).cloned() else { return false };
-    let frame = Frame::popup(&ctx.global_style()).inner_margin(Margin::same(24));
-    let modal = Modal::new(Id::unique("crop editor")).frame(frame).show(ctx, |ui| {
+    let modal = widgets::sheet(ctx, "crop editor", 24).show(ctx, |ui| {
         ui.set_width(PICTURE + tokens::SPACE_L * 1.5 + SQUARE);
         ui.label(RichText::new("What the model sees").heading().strong());
         widgets::hint(
@@ -52,9 +51,15 @@ pub fn crop_editor(ctx: &Context, state: &mut AppState, textures: &mut Textures)
         }
         let lost = loss(reference.crop, size);
         let colour = if lost.is_some() { palette(ui).accent } else { palette(ui).text_weak };
-        ui.label(RichText::new(lost.as_deref().unwrap_or("Nothing of the picture is lost")).color(colour));
-        ui.add_space(tokens::SPACE_S);
-        let done = ui.button("Done").clicked();
+        let done = ui
+            .horizontal(|ui| {
+                ui.label(RichText::new(lost.as_deref().unwrap_or("Nothing of the picture is lost")).color(colour));
+                ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                    widgets::accent_button(ui, "Done", vec2(88.0, tokens::CONTROL_HEIGHT)).clicked()
+                })
+                .inner
+            })
+            .inner;
         if reference.crop != before
             && let Some(edited) = index.and_then(|index| state.recipe.references.get_mut(index))
         {
@@ -172,12 +177,12 @@ fn encoder_view(ui: &mut Ui, state: &mut AppState, textures: &mut Textures, hash
 
 fn choices(ui: &mut Ui, size: (u32, u32), crop: &mut Crop) {
     for (choice, name, tip) in words::CROPS {
-        if ui.radio(*crop == choice, name).on_hover_text(tip).clicked() {
+        if widgets::radio(ui, *crop == choice, name).on_hover_text(tip).clicked() {
             *crop = choice;
         }
     }
     let is_part = matches!(crop, Crop::Rect { .. });
-    if ui.radio(is_part, "A part of it").on_hover_text("A square of your own choice").clicked()
+    if widgets::radio(ui, is_part, "A part of it").on_hover_text("A square of your own choice").clicked()
         && !is_part
         && let Some(square) = Square::of(Crop::Fill, size)
     {

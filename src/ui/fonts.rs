@@ -7,6 +7,7 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::theme::strong;
 use ab_glyph::{Font as _, FontRef};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use egui::{Context, FallbackRequest, FontData, FontFamily, FontInsert, FontPriority, FontProvider, InsertFontFamily};
@@ -102,7 +103,7 @@ impl Fonts {
         tracing::info!("the font {name} is used for U+{:04X}", u32::from(character));
         let family = |family| InsertFontFamily { family, priority: FontPriority::Lowest };
         let data = FontData { index, ..FontData::from_owned(bytes) };
-        let families = vec![family(FontFamily::Proportional), family(FontFamily::Monospace)];
+        let families = [FontFamily::Proportional, FontFamily::Monospace, strong()].map(family).to_vec();
         Some(FontInsert { name: format!("machine: {name} {index}"), data, families })
     }
 
@@ -132,7 +133,7 @@ mod tests {
     fn each_font_is_given_once_and_for_what_it_has() {
         let mut fonts = Fonts::new(bundled());
         let font = fonts.for_character('Ж').unwrap();
-        assert!(font.name.contains("Ubuntu") && font.families.len() == 2, "{}", font.name);
+        assert!(font.name.contains("Ubuntu") && font.families.len() == 3, "{}", font.name);
         assert!(fonts.for_character('Ж').is_none() && fonts.for_character('Щ').is_none());
         assert!(fonts.for_character('中').is_none());
     }

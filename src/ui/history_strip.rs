@@ -11,7 +11,7 @@ use crate::app::{AppState, Command, HistoryEntry, Shown};
 /// True when the library is asked for.
 pub fn history_strip(ui: &mut Ui, state: &AppState, textures: &mut Textures, commands: &mut Vec<Command>) -> bool {
     ui.horizontal_centered(|ui| {
-        let library = egui::Button::new(RichText::new("All pictures…").small()).min_size(vec2(0.0, tokens::THUMBNAIL));
+        let library = egui::Button::new("All pictures…").min_size(vec2(0.0, tokens::CONTROL_HEIGHT));
         let library = ui.add(library).on_hover_text("Search, rate and take up again what you have made (Ctrl+Shift+L)");
         strip(ui, state, textures, commands);
         library.clicked()

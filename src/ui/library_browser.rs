@@ -1,8 +1,8 @@
 //! All finished pictures: to be searched, rated, looked at again and taken up again.
 
 use egui::{
-    Align, ComboBox, Context, CornerRadius, Frame, Id, Image, Layout, Margin, Modal, RichText, ScrollArea, Sense,
-    Stroke, StrokeKind, TextEdit, Ui, WidgetInfo, vec2,
+    Align, ComboBox, Context, CornerRadius, Id, Image, Layout, Margin, RichText, ScrollArea, Sense, Stroke, StrokeKind,
+    TextEdit, Ui, WidgetInfo, vec2,
 };
 
 use super::notes_ui::notes_ui;
@@ -26,8 +26,7 @@ pub fn library_browser(
 ) -> bool {
     state.watch_library();
     let screen = ctx.content_rect().size();
-    let frame = Frame::popup(&ctx.global_style()).inner_margin(Margin::same(20));
-    let modal = Modal::new(Id::unique("library browser")).frame(frame).show(ctx, |ui| {
+    let modal = widgets::sheet(ctx, "library browser", 20).show(ctx, |ui| {
         ui.set_width((screen.x * 0.92 - 40.0).max(240.0));
         let height = (screen.y * 0.92 - 40.0).max(200.0);
         ui.set_height(height);

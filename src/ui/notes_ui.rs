@@ -38,7 +38,8 @@ fn note_ui(ui: &mut Ui, note: &Note, commands: &mut Vec<Command>) {
             if note.can_put_back && ui.button("Undo removal").clicked() {
                 commands.push(Command::PutBackIntoHistory);
             }
-            let close = ui.add(Button::new(RichText::new("×").size(tokens::TEXT_HEADING).color(text)).frame(false));
+            let close = ui
+                .add(Button::new(RichText::new("×").size(tokens::TEXT_HEADING).color(text)).frame_when_inactive(false));
             close.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, "Dismiss message"));
             if close.clicked() {
                 commands.push(Command::DismissNote(note.id));

@@ -1,7 +1,7 @@
 //! Every command by its name: type a few of its letters, choose with the arrows, press Enter.
 
 use egui::{
-    Align, Align2, Button, Context, Frame, Id, Key, Layout, Margin, Modal, Modifiers, RichText, ScrollArea, TextEdit,
+    Align, Align2, Button, Context, Id, Key, Layout, Margin, Modal, Modifiers, RichText, ScrollArea, TextEdit,
     WidgetInfo, vec2,
 };
 
@@ -32,7 +32,7 @@ pub enum Outcome {
 
 impl Palette {
     pub fn show(&mut self, ctx: &Context, state: &AppState) -> Outcome {
-        let found = found(&self.typed);
+        let found = found(&self.typed, |entry| entry.is_possible(state));
         let last = found.len().saturating_sub(1);
         // The field would take these keys for itself.
         let key = |key| ctx.input_mut(|input| input.consume_key(Modifiers::NONE, key));
@@ -48,12 +48,10 @@ impl Palette {
         self.selected = self.selected.min(last);
         let mut chosen = key(Key::Enter).then_some(self.selected);
 
-        let style = ctx.global_style();
         let area = Modal::default_area(Id::unique("command palette"));
         let area = area.anchor(Align2::CENTER_TOP, vec2(0.0, 64.0));
-        let frame = Frame::popup(&style).inner_margin(Margin::same(12));
         let height = (ctx.content_rect().height() - 220.0).clamp(ROW, 12.0 * ROW);
-        let modal = Modal::new(Id::unique("command palette")).area(area).frame(frame).show(ctx, |ui| {
+        let modal = widgets::sheet(ctx, "command palette", 12).area(area).show(ctx, |ui| {
             ui.set_width(WIDTH.min(ctx.content_rect().width() - 64.0));
             let label = widgets::hint(ui, "All commands");
             let field = TextEdit::singleline(&mut self.typed).hint_text("A few letters of a command");
@@ -91,12 +89,12 @@ impl Palette {
     }
 }
 
-/// What the letters find, best first; everything while there are none.
-fn found(typed: &str) -> Vec<&'static Entry> {
+/// What the letters find, best first, and after it what cannot be done now; everything while there are none.
+fn found(typed: &str, is_possible: impl Fn(&Entry) -> bool) -> Vec<&'static Entry> {
     let entries = TABLE.iter().filter(|entry| !matches!(entry.does, Does::Held));
     let mut found: Vec<(i32, &Entry)> = entries.filter_map(|e| Some((score(typed.trim(), e.name)?, e))).collect();
     // Stable, so that equals stay in the table's order.
-    found.sort_by_key(|(score, _)| -score);
+    found.sort_by_key(|(score, entry)| (!typed.trim().is_empty() && !is_possible(entry), -score));
     found.into_iter().map(|(_, entry)| entry).collect()
 }
 
@@ -128,12 +126,15 @@ mod tests {
 
     #[test]
     fn a_few_letters_find_the_command() {
-        let best = |typed: &str| found(typed).first().map(|entry| entry.name);
+        let best = |typed: &str| found(typed, |_| true).first().map(|entry| entry.name);
         assert_eq!(best("gen"), Some("Generate"));
         assert_eq!(best("undo"), Some("Undo"));
         assert_eq!(best("cppic"), Some("Copy picture"));
         assert_eq!(best("dark"), Some("Dark theme"));
         assert_eq!(best("zzz"), None);
-        assert_eq!(found("").len(), TABLE.iter().filter(|entry| !matches!(entry.does, Does::Held)).count());
+        let possible = found("compare", |entry| entry.name == "Compare with the picture before");
+        assert_eq!(possible.first().map(|entry| entry.name), Some("Compare with the picture before"));
+        assert!(possible.len() > 1, "what cannot be done stays in sight");
+        assert_eq!(found("", |_| true).len(), TABLE.iter().filter(|entry| !matches!(entry.does, Does::Held)).count());
     }
 }

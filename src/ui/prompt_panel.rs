@@ -10,25 +10,25 @@ use crate::app::{AppState, Prompt};
 const LONGEST_PROMPT: usize = 10_000;
 
 pub fn prompt_panel(ui: &mut Ui, state: &mut AppState) {
-    widgets::heading(ui, "What to paint");
-    let label = labelled(ui, state, "Prompt", Prompt::Positive);
-    let prompt = TextEdit::multiline(&mut state.recipe.prompt).desired_rows(3).hint_text("Such as: a red fish");
-    let prompt = prompt.char_limit(LONGEST_PROMPT).desired_width(f32::INFINITY).margin(egui::Margin::symmetric(10, 8));
+    let label = labelled(ui, state, widgets::group_text("Prompt"), Prompt::Positive);
+    let prompt =
+        TextEdit::multiline(&mut state.recipe.prompt).desired_rows(3).hint_text("What to paint, such as: a red fish");
+    let prompt = prompt.char_limit(LONGEST_PROMPT).desired_width(f32::INFINITY).margin(egui::Margin::symmetric(8, 6));
     ui.add(prompt.id_salt("prompt")).labelled_by(label.id).on_hover_text("What the picture shows");
-    ui.add_space(tokens::SPACE_S);
-    let label = labelled(ui, state, "Negative prompt", Prompt::Negative);
+    let name = RichText::new("Negative prompt").small().weak();
+    let label = labelled(ui, state, name, Prompt::Negative);
     let negative = TextEdit::multiline(&mut state.recipe.negative_prompt).desired_rows(1).hint_text("What to keep out");
     let negative =
-        negative.char_limit(LONGEST_PROMPT).desired_width(f32::INFINITY).margin(egui::Margin::symmetric(10, 8));
+        negative.char_limit(LONGEST_PROMPT).desired_width(f32::INFINITY).margin(egui::Margin::symmetric(8, 6));
     ui.add(negative.id_salt("negative")).labelled_by(label.id).on_hover_text("What the picture should not show");
 }
 
 /// The field's name, and at the other end how long the text is for the model.
-fn labelled(ui: &mut Ui, state: &AppState, name: &str, prompt: Prompt) -> Response {
+fn labelled(ui: &mut Ui, state: &AppState, name: RichText, prompt: Prompt) -> Response {
     // As high as its letters, like the other names of fields.
     let size = egui::vec2(ui.available_width(), tokens::TEXT_SMALL + tokens::SPACE_S);
     ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
-        let label = widgets::hint(ui, name);
+        let label = ui.label(name);
         if let Some(count) = state.prompt_count(prompt) {
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 let (text, tip) = match count.chunks {

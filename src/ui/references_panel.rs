@@ -1,9 +1,6 @@
 //! The pictures whose style is taken: the place to drop them, and one card for each.
 
-use egui::{
-    Align, Button, CornerRadius, Frame, Image, Layout, Margin, Rect, RichText, Sense, Stroke, Ui, WidgetInfo, pos2,
-    vec2,
-};
+use egui::{Button, CornerRadius, Frame, Image, Margin, Rect, RichText, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
 use super::dragging::{self, DraggedPicture};
 use super::textures::Textures;
@@ -28,14 +25,11 @@ pub fn references_panel(ui: &mut Ui, state: &AppState, textures: &mut Textures, 
 }
 
 fn contents(ui: &mut Ui, state: &AppState, textures: &mut Textures, commands: &mut Vec<Command>) -> bool {
-    ui.horizontal(|ui| {
-        widgets::heading(ui, "References");
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let open = ui.button("Open…").on_hover_text("Choose pictures whose style is to be taken (Ctrl+O)");
-            if open.clicked() {
-                commands.push(Command::OpenReferences);
-            }
-        });
+    widgets::heading_row(ui, "References", |ui| {
+        let open = ui.button("Open…").on_hover_text("Choose pictures whose style is to be taken (Ctrl+O)");
+        if open.clicked() {
+            commands.push(Command::OpenReferences);
+        }
     });
     drop_zone(ui, state);
     notes_ui(ui, state, Place::References, commands);
@@ -122,17 +116,16 @@ fn card(ui: &mut Ui, state: &AppState, index: usize, textures: &mut Textures, co
                 let taken = if missing { "Not open" } else { words::mode(&reference.role) };
                 widgets::hint(ui, taken);
                 ui.horizontal(|ui| {
-                    ui.spacing_mut().item_spacing.x = tokens::SPACE_S;
-                    ui.spacing_mut().button_padding.y = 2.0;
+                    widgets::small_controls(ui);
                     ui.spacing_mut().interact_size.y = 22.0;
-                    let crop = ui.add_enabled(!missing, Button::new(RichText::new("Crop…").small()));
+                    let crop = ui.add_enabled(!missing, Button::new("Crop…"));
                     let crop_name = format!("Crop reference {}", index + 1);
                     crop.widget_info(|| WidgetInfo::labeled(egui::Role::Button, !missing, &crop_name));
                     if crop.on_hover_text("See what the model sees of it, and choose it").clicked() {
                         commands.push(Command::SelectReference(index));
                         asks_for_crop = true;
                     }
-                    let remove = ui.add(Button::new(RichText::new("Remove").small()));
+                    let remove = ui.add(Button::new("Remove"));
                     let remove_name = format!("Remove reference {}", index + 1);
                     remove.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, &remove_name));
                     if remove.on_hover_text("Take this reference out; undo brings it back").clicked() {

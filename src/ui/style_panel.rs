@@ -1,6 +1,6 @@
 //! How the selected reference enters the picture: what is taken, how strongly, and what is subtracted.
 
-use egui::{ComboBox, TextEdit, Ui};
+use egui::{Align, Layout, TextEdit, Ui};
 
 use super::tokens;
 use super::widgets::{self, SliderRow};
@@ -11,6 +11,9 @@ use crate::recipe::{Reference, Role, Subtraction};
 /// What sliders reach; the field beside takes all that a recipe may hold.
 pub const REACH: std::ops::RangeInclusive<f64> = 0.0..=1.5;
 pub const LIMITS: std::ops::RangeInclusive<f64> = -1.0..=5.0;
+
+/// The width of a name beside its field.
+const NAMES: f32 = 104.0;
 
 /// True when the crop editor is asked for.
 pub fn style_panel(ui: &mut Ui, state: &mut AppState) -> bool {
@@ -58,37 +61,40 @@ fn strength<'a>(label: &'a str, tip: &'a str) -> SliderRow<'a> {
 }
 
 fn mode(ui: &mut Ui, reference: &mut Reference) {
-    let label = widgets::hint(ui, "What to take");
-    let combo = ComboBox::from_id_salt("mode").width(ui.available_width()).selected_text(words::mode(&reference.role));
-    let combo = combo.show_ui(ui, |ui| {
-        for (role, name, tip) in words::MODES {
-            ui.selectable_value(&mut reference.role, role, name).on_hover_text(tip);
+    ui.horizontal(|ui| {
+        let label = widgets::sized_label(ui, "What to take", "What of the reference goes into the picture", NAMES);
+        let combo = widgets::combo("mode", ui.available_width(), words::mode(&reference.role));
+        let combo = combo.show_ui(ui, |ui| {
+            for (role, name, tip) in words::MODES {
+                ui.selectable_value(&mut reference.role, role, name).on_hover_text(tip);
+            }
+        });
+        let tip = words::MODES.iter().find(|(role, ..)| *role == reference.role).map_or("", |(_, _, tip)| *tip);
+        let response = combo.response.labelled_by(label.id);
+        if !tip.is_empty() {
+            response.on_hover_text(tip);
         }
     });
-    let tip = words::MODES.iter().find(|(role, ..)| *role == reference.role).map_or("", |(_, _, tip)| *tip);
-    let response = combo.response.labelled_by(label.id);
-    if !tip.is_empty() {
-        response.on_hover_text(tip);
-    }
 }
 
 /// A square picture is the same in every crop. True when the editor is asked for.
 fn crop(ui: &mut Ui, reference: &mut Reference, size: Option<(u32, u32)>) -> bool {
-    ui.add_space(tokens::SPACE_S);
-    let label = widgets::hint(ui, "What is looked at");
     let asked = ui.horizontal(|ui| {
-        const BUTTON: f32 = 76.0;
-        let width = ui.available_width() - BUTTON - ui.spacing().item_spacing.x;
-        let combo = ComboBox::from_id_salt("crop").width(width).selected_text(words::crop(&reference.crop));
-        let combo = combo.show_ui(ui, |ui| {
-            for (crop, name, tip) in words::CROPS {
-                ui.selectable_value(&mut reference.crop, crop, name).on_hover_text(tip);
-            }
-        });
         let tip = "The part of the reference that the model sees, always a square";
-        combo.response.labelled_by(label.id).on_hover_text(tip);
-        let edit = egui::Button::new("Adjust…").min_size(egui::vec2(BUTTON, tokens::CONTROL_HEIGHT));
-        ui.add(edit).on_hover_text("See what the model sees, and choose it").clicked()
+        let label = widgets::sized_label(ui, "What is seen", tip, NAMES);
+        // The button first, so that the list takes what is left.
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let edit = ui.button("Adjust…").on_hover_text("See what the model sees, and choose it");
+            let combo = widgets::combo("crop", ui.available_width(), words::crop(&reference.crop));
+            let combo = combo.show_ui(ui, |ui| {
+                for (crop, name, tip) in words::CROPS {
+                    ui.selectable_value(&mut reference.crop, crop, name).on_hover_text(tip);
+                }
+            });
+            combo.response.labelled_by(label.id).on_hover_text(tip);
+            edit.clicked()
+        })
+        .inner
     });
     if let Some(lost) = size.and_then(|size| loss(reference.crop, size)) {
         ui.label(egui::RichText::new(lost).small().color(tokens::palette(ui).accent));
@@ -97,14 +103,14 @@ fn crop(ui: &mut Ui, reference: &mut Reference, size: Option<(u32, u32)>) -> boo
 }
 
 fn subtraction(ui: &mut Ui, reference: &mut Reference) {
-    ui.add_space(tokens::SPACE_S);
-    let label = widgets::hint(ui, "What to subtract");
     let mut subtract = reference.subtract.clone().unwrap_or_default();
-    let field = TextEdit::singleline(&mut subtract.words).hint_text("What the reference shows, such as: a house");
-    let field = field.char_limit(1000).desired_width(f32::INFINITY).margin(egui::Margin::symmetric(10, 7));
-    ui.add(field.id_salt("subtract"))
-        .labelled_by(label.id)
-        .on_hover_text("Words for what the reference shows, so that only its style is left");
+    ui.horizontal(|ui| {
+        let tip = "Words for what the reference shows, so that only its style is left";
+        let label = widgets::sized_label(ui, "What to subtract", tip, NAMES);
+        let field = TextEdit::singleline(&mut subtract.words).hint_text("What it shows: a house");
+        let field = field.char_limit(1000).desired_width(ui.available_width()).margin(egui::Margin::symmetric(8, 6));
+        ui.add(field.id_salt("subtract")).labelled_by(label.id).on_hover_text(tip);
+    });
     let has_words = !subtract.words.trim().is_empty();
     ui.add_enabled_ui(has_words, |ui| {
         let row = SliderRow {

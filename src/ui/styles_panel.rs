@@ -1,8 +1,6 @@
 //! The artist's styles: a click applies one, and the reference in use becomes a new one.
 
-use egui::{
-    Align, CornerRadius, Id, Image, Layout, RichText, Sense, Stroke, StrokeKind, TextEdit, Ui, WidgetInfo, vec2,
-};
+use egui::{CornerRadius, Id, Image, RichText, Sense, Stroke, StrokeKind, TextEdit, Ui, WidgetInfo, vec2};
 
 use super::notes_ui::notes_ui;
 use super::textures::Textures;
@@ -12,9 +10,9 @@ use super::words;
 use crate::app::{AppState, Command, Place, ShelfCommand};
 use crate::library::Style;
 
-const THUMBNAIL: f32 = 68.0;
+const THUMBNAIL: f32 = 56.0;
 /// Height of the line below it.
-const NAME: f32 = 18.0;
+const NAME: f32 = 16.0;
 
 /// What is being typed.
 #[derive(Default)]
@@ -27,41 +25,37 @@ pub struct StylesPanel {
 
 impl StylesPanel {
     pub fn show(&mut self, ui: &mut Ui, state: &AppState, textures: &mut Textures, commands: &mut Vec<Command>) {
-        ui.horizontal(|ui| {
-            widgets::heading(ui, "Styles");
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                let import = ui.button("Import…");
-                import.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, "Import styles"));
-                if import
-                    .on_hover_text("Take in styles that others gave you; dropping them here does the same")
-                    .clicked()
-                {
-                    commands.push(Command::Shelf(ShelfCommand::ImportStyles));
-                }
-                let can_save = state.selected_reference().is_some();
-                let save = ui.add_enabled(can_save, egui::Button::new("Save as style…"));
-                if save.on_hover_text("Keep the selected reference, and how it is used, under a name").clicked() {
-                    self.is_naming = !self.is_naming;
-                    self.name.clear();
-                }
-            });
+        widgets::heading_row(ui, "Styles", |ui| {
+            let import = ui.button("Import…");
+            import.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, "Import styles"));
+            let tip = "Take in styles that others gave you; dropping them here does the same";
+            if import.on_hover_text(tip).clicked() {
+                commands.push(Command::Shelf(ShelfCommand::ImportStyles));
+            }
+            let can_save = state.selected_reference().is_some();
+            let save = ui.add_enabled(can_save, egui::Button::new("Save as style…"));
+            if save.on_hover_text("Keep the selected reference, and how it is used, under a name").clicked() {
+                self.is_naming = !self.is_naming;
+                self.name.clear();
+            }
         });
         if self.is_naming {
             self.naming(ui, commands);
         }
         notes_ui(ui, state, Place::Styles, commands);
         self.removed(ui, state, commands);
-        // Two rows, and the rest by scrolling: the prompt below must stay in sight.
-        let rows = egui::ScrollArea::vertical().id_salt("styles").max_height(2.2 * (THUMBNAIL + NAME));
-        rows.auto_shrink([false, true]).show(ui, |ui| {
-            ui.horizontal_wrapped(|ui| {
-                ui.spacing_mut().item_spacing = vec2(tokens::SPACE_M, tokens::SPACE_M);
-                for (style, thumbnail) in &state.shelf.styles {
-                    let texture = textures.get(ui.ctx(), &format!("style {}", style.reference.hash), thumbnail);
-                    self.style(ui, style, &texture, commands);
-                }
+        if !state.shelf.styles.is_empty() {
+            // One row, and the rest by scrolling: what is below must stay in sight.
+            let row = egui::ScrollArea::horizontal().id_salt("styles").auto_shrink([false, true]);
+            row.show(ui, |ui| {
+                ui.horizontal(|ui| {
+                    for (style, thumbnail) in &state.shelf.styles {
+                        let texture = textures.get(ui.ctx(), &format!("style {}", style.reference.hash), thumbnail);
+                        self.style(ui, style, &texture, commands);
+                    }
+                });
             });
-        });
+        }
         self.renaming(ui, commands);
     }
 

@@ -1,22 +1,50 @@
 //! Tokens turned into egui's style.
 
-use egui::{CornerRadius, FontFamily, FontId, Shadow, Stroke, Style, TextStyle, ThemePreference, Visuals, vec2};
+use std::sync::Arc;
+
+use egui::epaint::text::{FontTweak, VariationCoords};
+use egui::{
+    CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Shadow, Stroke, Style, TextStyle, ThemePreference,
+    Visuals, vec2,
+};
 
 use super::tokens::{self, DARK, LIGHT, Palette};
 use crate::app::Theme;
+
+/// One file with every weight; `assets/fonts/README.md` says where it comes from.
+const INTER: &[u8] = include_bytes!("../../assets/fonts/Inter.ttf");
+const WEIGHT: f32 = 420.0;
+const STRONG_WEIGHT: f32 = 600.0;
+
+/// The family of headings.
+pub fn strong() -> FontFamily {
+    FontFamily::Name("strong".into())
+}
+
+/// Inter first, then what egui brings for other signs; the font of code has arrows that the others lack.
+fn fonts() -> FontDefinitions {
+    let mut fonts = FontDefinitions::default();
+    let families = [FontFamily::Proportional, FontFamily::Monospace];
+    let mut others: Vec<String> =
+        families.iter().filter_map(|family| fonts.families.get(family)).flatten().cloned().collect();
+    let mut seen = std::collections::BTreeSet::new();
+    others.retain(|font| seen.insert(font.clone()));
+    for (name, weight, family) in
+        [("Inter", WEIGHT, FontFamily::Proportional), ("Inter strong", STRONG_WEIGHT, strong())]
+    {
+        let tweak = FontTweak { coords: VariationCoords::new([(b"wght", weight)]), ..FontTweak::default() };
+        fonts.font_data.insert(name.to_owned(), Arc::new(FontData::from_static(INTER).tweak(tweak)));
+        let list = std::iter::once(name.to_owned()).chain(others.iter().cloned()).collect();
+        fonts.families.insert(family, list);
+    }
+    fonts
+}
 
 /// Sets both themes up; egui changes between them by itself.
 pub fn install(ctx: &egui::Context) {
     // The scale is a setting, with commands of its own.
     ctx.options_mut(|options| options.zoom_with_keyboard = false);
-    // The font of code has arrows and signs that the other lacks.
-    let mut fonts = egui::FontDefinitions::default();
-    let code = fonts.families.get(&FontFamily::Monospace).cloned().unwrap_or_default();
-    let text = fonts.families.entry(FontFamily::Proportional).or_default();
-    text.extend(code);
-    let mut seen = std::collections::BTreeSet::new();
-    text.retain(|font| seen.insert(font.clone()));
-    ctx.set_fonts(fonts);
+    ctx.set_fonts(fonts());
     for (theme, palette) in [(egui::Theme::Dark, &DARK), (egui::Theme::Light, &LIGHT)] {
         ctx.style_mut_of(theme, |style| restyle(style, palette));
     }
@@ -36,17 +64,18 @@ fn restyle(style: &mut Style, palette: &Palette) {
         (TextStyle::Small, font(tokens::TEXT_SMALL)),
         (TextStyle::Body, font(tokens::TEXT)),
         (TextStyle::Button, font(tokens::TEXT)),
-        (TextStyle::Heading, font(tokens::TEXT_HEADING)),
+        (TextStyle::Heading, FontId::new(tokens::TEXT_HEADING, strong())),
         (TextStyle::Monospace, FontId::new(tokens::TEXT_SMALL, FontFamily::Monospace)),
     ]
     .into();
     style.drag_value_text_style = TextStyle::Body;
     let spacing = &mut style.spacing;
     spacing.item_spacing = vec2(tokens::SPACE_M, tokens::SPACE_M);
-    spacing.button_padding = vec2(10.0, 5.0);
+    spacing.button_padding = vec2(10.0, 4.0);
     spacing.interact_size = vec2(40.0, tokens::CONTROL_HEIGHT);
     spacing.slider_rail_height = 4.0;
-    spacing.icon_width = 18.0;
+    spacing.icon_width = 16.0;
+    spacing.icon_width_inner = 9.0;
     spacing.menu_margin = egui::Margin::same(6);
     spacing.tooltip_width = 320.0;
     style.interaction.tooltip_delay = 0.4;
@@ -70,7 +99,7 @@ fn visuals(mut visuals: Visuals, palette: &Palette) -> Visuals {
     visuals.error_fg_color = palette.error;
     visuals.hyperlink_color = palette.accent;
     visuals.selection.bg_fill = palette.accent_faint;
-    visuals.selection.stroke = Stroke::new(1.5, palette.accent);
+    visuals.selection.stroke = Stroke::new(1.5, palette.selected);
     visuals.slider_trailing_fill = true;
     visuals.handle_shape = egui::style::HandleShape::Circle;
     visuals.disabled_alpha = 0.45;

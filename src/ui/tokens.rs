@@ -10,21 +10,27 @@ pub const SPACE_S: f32 = UNIT;
 pub const SPACE_M: f32 = 2.0 * UNIT;
 pub const SPACE_L: f32 = 4.0 * UNIT;
 /// Between two groups of a panel.
-pub const SPACE_GROUP: f32 = 5.0 * UNIT;
+pub const SPACE_GROUP: f32 = 3.0 * UNIT;
 
 pub const RADIUS: u8 = 6;
 pub const RADIUS_LARGE: u8 = 10;
 
-pub const PANEL_WIDTH: f32 = 332.0;
+pub const PANEL_WIDTH: f32 = 344.0;
 pub const TOP_HEIGHT: f32 = 56.0;
-pub const STRIP_HEIGHT: f32 = 124.0;
-pub const THUMBNAIL: f32 = 88.0;
+pub const STRIP_HEIGHT: f32 = 104.0;
+pub const THUMBNAIL: f32 = 80.0;
 /// Height of buttons and fields.
-pub const CONTROL_HEIGHT: f32 = 30.0;
+pub const CONTROL_HEIGHT: f32 = 28.0;
+/// Of those that stand beside a heading or in a card.
+pub const SMALL_CONTROL_HEIGHT: f32 = 24.0;
+/// Of those at the top, which are pressed all day.
+pub const LARGE_CONTROL_HEIGHT: f32 = 34.0;
 
-pub const TEXT: f32 = 14.0;
-pub const TEXT_SMALL: f32 = 12.0;
-pub const TEXT_HEADING: f32 = 17.0;
+pub const TEXT: f32 = 13.0;
+pub const TEXT_SMALL: f32 = 11.5;
+pub const TEXT_HEADING: f32 = 16.0;
+/// Of a group in a panel.
+pub const TEXT_GROUP: f32 = 13.0;
 
 pub fn panel_margin() -> Margin {
     Margin::same(16)
@@ -53,6 +59,8 @@ pub struct Palette {
     /// On the accent.
     pub accent_text: Color32,
     pub accent_faint: Color32,
+    /// Words on the faint accent, and the ring around what has the focus.
+    pub selected: Color32,
     pub error: Color32,
     pub error_ground: Color32,
     pub info_ground: Color32,
@@ -63,6 +71,8 @@ pub struct Palette {
 
 /// Over the parts of a picture that are not seen; pictures look alike in both themes.
 pub const VEIL: Color32 = Color32::from_black_alpha(150);
+/// Over the window while a sheet lies on it.
+pub const BACKDROP: Color32 = Color32::from_black_alpha(110);
 /// Lines on a picture.
 pub const ON_PICTURE: Color32 = Color32::WHITE;
 /// Tints a picture that follows the pointer.
@@ -79,12 +89,13 @@ pub const DARK: Palette = Palette {
     line: Color32::from_gray(50),
     line_strong: Color32::from_gray(84),
     text: Color32::from_gray(228),
-    text_weak: Color32::from_gray(158),
+    text_weak: Color32::from_gray(166),
     accent: Color32::from_rgb(240, 168, 84),
     accent_hovered: Color32::from_rgb(250, 184, 106),
     accent_pressed: Color32::from_rgb(222, 148, 62),
     accent_text: Color32::from_rgb(36, 22, 6),
-    accent_faint: Color32::from_rgb(84, 62, 36),
+    accent_faint: Color32::from_rgb(78, 58, 34),
+    selected: Color32::from_rgb(252, 200, 138),
     error: Color32::from_rgb(255, 138, 122),
     error_ground: Color32::from_rgb(66, 34, 30),
     info_ground: Color32::from_gray(48),
@@ -97,18 +108,19 @@ pub const LIGHT: Palette = Palette {
     panel: Color32::from_gray(244),
     raised: Color32::from_gray(253),
     field: Color32::from_gray(255),
-    control: Color32::from_gray(228),
-    control_hovered: Color32::from_gray(218),
-    control_pressed: Color32::from_gray(206),
-    line: Color32::from_gray(218),
+    control: Color32::from_gray(226),
+    control_hovered: Color32::from_gray(214),
+    control_pressed: Color32::from_gray(200),
+    line: Color32::from_gray(212),
     line_strong: Color32::from_gray(150),
     text: Color32::from_gray(32),
-    text_weak: Color32::from_gray(96),
+    text_weak: Color32::from_gray(88),
     accent: Color32::from_rgb(168, 84, 12),
     accent_hovered: Color32::from_rgb(186, 98, 22),
     accent_pressed: Color32::from_rgb(144, 70, 6),
     accent_text: Color32::from_gray(255),
-    accent_faint: Color32::from_rgb(246, 218, 184),
+    accent_faint: Color32::from_rgb(250, 226, 198),
+    selected: Color32::from_rgb(118, 56, 4),
     error: Color32::from_rgb(170, 34, 20),
     error_ground: Color32::from_rgb(252, 226, 220),
     info_ground: Color32::from_gray(252),

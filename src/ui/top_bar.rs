@@ -105,21 +105,21 @@ fn buttons(ui: &mut Ui, state: &mut AppState, commands: &mut Vec<Command>) -> Op
         Some(secs) => format!("Paint it (Ctrl+Enter). It takes about {}", duration(secs)),
         None => "Paint it (Ctrl+Enter)".to_owned(),
     };
-    if accent_button(ui, "Generate", vec2(112.0, 36.0)).on_hover_text(tip).clicked() {
+    if accent_button(ui, "Generate", vec2(112.0, tokens::LARGE_CONTROL_HEIGHT)).on_hover_text(tip).clicked() {
         commands.push(Command::Generate);
     }
     live(ui, state, commands);
-    let board = egui::Button::new("Board…").min_size(vec2(72.0, 36.0));
+    let board = egui::Button::new("Board…").min_size(vec2(72.0, tokens::LARGE_CONTROL_HEIGHT));
     let tip = format!("Paint many settings side by side ({})", keys_of(ui.ctx(), "Paint a board…"));
     let asked = ui.add(board).on_hover_text(tip).clicked().then_some(WindowCommand::Board);
     let mut count = state.settings.count;
     let field = egui::DragValue::new(&mut count).range(1..=16).speed(0.05).prefix("× ");
-    let field = ui.add_sized(vec2(52.0, 36.0), field);
+    let field = ui.add_sized(vec2(52.0, tokens::LARGE_CONTROL_HEIGHT), field);
     field.widget_info(|| egui::WidgetInfo::labeled(egui::Role::SpinButton, true, "Number of pictures"));
     field.on_hover_text("How many pictures to paint, with seeds that follow each other");
     state.settings.count = count;
     if state.is_at_work() {
-        let cancel = egui::Button::new("Cancel").min_size(vec2(84.0, 36.0));
+        let cancel = egui::Button::new("Cancel").min_size(vec2(84.0, tokens::LARGE_CONTROL_HEIGHT));
         if ui.add(cancel).on_hover_text("Stop everything that runs or waits (Esc)").clicked() {
             commands.push(Command::Cancel);
         }
@@ -129,7 +129,7 @@ fn buttons(ui: &mut Ui, state: &mut AppState, commands: &mut Vec<Command>) -> Op
 
 fn live(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) {
     let is_on = state.settings.is_live;
-    let button = egui::Button::new("Live").selected(is_on).min_size(vec2(56.0, 36.0));
+    let button = egui::Button::new("Live").selected(is_on).min_size(vec2(56.0, tokens::LARGE_CONTROL_HEIGHT));
     let is_possible = is_on || !matches!(state.live_pace(), LivePace::TooSlow(_));
     let tip = match state.live_pace() {
         LivePace::Fine => "Paint again by itself whenever a setting changes (Ctrl+L)".to_owned(),
@@ -155,9 +155,9 @@ fn progress(ui: &mut Ui, state: &AppState) {
         return;
     }
     let colours = palette(ui);
-    ui.allocate_ui_with_layout(vec2(width, 36.0), Layout::top_down(Align::Min), |ui| {
+    ui.allocate_ui_with_layout(vec2(width, tokens::LARGE_CONTROL_HEIGHT), Layout::top_down(Align::Min), |ui| {
         ui.spacing_mut().item_spacing.y = tokens::SPACE_S;
-        ui.add_space(2.0);
+        ui.add_space(3.0);
         ui.label(RichText::new(words).small());
         let bar = ProgressBar::new(job.progress().unwrap_or(0.0)).desired_height(6.0).fill(colours.accent);
         let bar = ui.add(bar.corner_radius(3).desired_width(width));

@@ -1,29 +1,57 @@
 //! Small parts that the panels share.
 
 use egui::{
-    Align, Button, CornerRadius, DragValue, Layout, Response, RichText, Slider, SliderClamping, Stroke, StrokeKind, Ui,
-    WidgetInfo, vec2,
+    Align, Button, ComboBox, Context, CornerRadius, DragValue, FontId, Frame, Id, Layout, Margin, Modal, Response,
+    RichText, Slider, SliderClamping, Stroke, StrokeKind, TextStyle, Ui, WidgetInfo, vec2,
 };
 
+use super::theme::strong;
 use super::tokens::{self, palette};
 
 /// The title of a group in a panel.
-pub fn heading(ui: &mut Ui, text: &str) {
-    ui.label(RichText::new(text).strong().size(tokens::TEXT_HEADING - 2.0));
+pub fn heading(ui: &mut Ui, text: &str) -> Response {
+    ui.label(group_text(text))
+}
+
+pub fn group_text(text: &str) -> RichText {
+    RichText::new(text).strong().size(tokens::TEXT_GROUP).family(strong())
+}
+
+/// The title of a group, and from the other end its small buttons.
+pub fn heading_row<R>(ui: &mut Ui, text: &str, buttons: impl FnOnce(&mut Ui) -> R) -> R {
+    let size = vec2(ui.available_width(), tokens::SMALL_CONTROL_HEIGHT);
+    ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
+        small_controls(ui);
+        heading(ui, text);
+        ui.with_layout(Layout::right_to_left(Align::Center), buttons).inner
+    })
+    .inner
+}
+
+/// Buttons and fields from here on are small ones.
+pub fn small_controls(ui: &mut Ui) {
+    ui.spacing_mut().interact_size.y = tokens::SMALL_CONTROL_HEIGHT;
+    ui.spacing_mut().button_padding = vec2(8.0, 2.0);
+    ui.spacing_mut().item_spacing.x = tokens::SPACE_S;
+    ui.style_mut().text_styles.insert(TextStyle::Button, FontId::proportional(tokens::TEXT_SMALL));
 }
 
 /// A sign out of the font that has arrows and the like.
 pub fn icon(sign: &str) -> RichText {
-    RichText::new(sign).family(egui::FontFamily::Monospace).size(tokens::TEXT)
+    RichText::new(sign).family(egui::FontFamily::Monospace).size(tokens::TEXT + 1.0)
 }
 
 /// The name of a short setting, as wide as its neighbours' names above and below.
 pub fn row_label(ui: &mut Ui, text: &str, tip: &str) -> Response {
-    const WIDTH: f32 = 64.0;
-    let size = vec2(WIDTH, tokens::CONTROL_HEIGHT);
+    sized_label(ui, text, tip, 64.0)
+}
+
+/// A name of this width, its field beside it.
+pub fn sized_label(ui: &mut Ui, text: &str, tip: &str, width: f32) -> Response {
+    let size = vec2(width, tokens::CONTROL_HEIGHT);
     let layout = Layout::left_to_right(Align::Center);
     ui.allocate_ui_with_layout(size, layout, |ui| {
-        ui.set_min_width(WIDTH);
+        ui.set_min_width(width);
         ui.label(text).on_hover_text(tip)
     })
     .inner
@@ -69,19 +97,22 @@ pub struct SliderRow<'a> {
 }
 
 impl SliderRow<'_> {
-    /// True when the value has changed.
+    /// True when the value has changed. The name and the number share a line, the slider has the whole width below.
     pub fn show(self, ui: &mut Ui, value: &mut f64) -> bool {
+        const FIELD: egui::Vec2 = vec2(54.0, 22.0);
         let before = *value;
         let step = 10_f64.powi(-i32::try_from(self.decimals).unwrap_or(0));
         let tip = format!("{}. Double-click to return to {:.*}", self.tip, self.decimals, self.default);
         ui.vertical(|ui| {
-            ui.spacing_mut().item_spacing.y = tokens::SPACE_S / 2.0;
+            ui.spacing_mut().item_spacing.y = 0.0;
+            ui.spacing_mut().interact_size.y = FIELD.y;
+            ui.spacing_mut().button_padding.y = 1.0;
             let label = ui.horizontal(|ui| {
                 let label = ui.label(self.label).on_hover_text(&tip);
                 ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                     let speed = (self.range.end() - self.range.start()) / 200.0;
                     let field = DragValue::new(value).range(self.limits.clone()).fixed_decimals(self.decimals);
-                    let field = ui.add_sized(vec2(58.0, 24.0), field.speed(speed.max(step)));
+                    let field = ui.add_sized(FIELD, field.speed(speed.max(step)));
                     field.labelled_by(label.id).on_hover_text(&tip);
                 });
                 label
@@ -102,13 +133,17 @@ impl SliderRow<'_> {
 /// Thin rails, filled with the accent up to a small handle.
 pub fn slider_look(ui: &mut Ui) {
     let colours = palette(ui);
-    ui.spacing_mut().interact_size.y = 18.0;
+    ui.spacing_mut().interact_size.y = 16.0;
     let visuals = ui.visuals_mut();
     visuals.selection.bg_fill = colours.accent;
     let widgets = &mut visuals.widgets;
     for widget in [&mut widgets.inactive, &mut widgets.hovered, &mut widgets.active] {
-        widget.fg_stroke = egui::Stroke::new(2.0, colours.accent);
+        widget.fg_stroke = Stroke::new(2.0, colours.accent);
     }
+    // Held, or reached by the keyboard.
+    widgets.active.bg_fill = colours.accent;
+    widgets.active.fg_stroke = Stroke::new(2.0, colours.selected);
+    widgets.active.expansion = 1.5;
 }
 
 /// As [`SliderRow`], for a setting that the model decides until the artist does. A double click gives it back.
@@ -118,6 +153,39 @@ pub fn optional_slider(ui: &mut Ui, row: SliderRow, setting: &mut Option<f64>) {
     if row.show(ui, &mut value) {
         *setting = (value != default).then_some(value);
     }
+}
+
+/// What lies over the window until it is closed. The window below is darkened by the window itself, once.
+pub fn sheet(ctx: &Context, name: &'static str, margin: i8) -> Modal {
+    let frame = Frame::popup(&ctx.global_style()).inner_margin(Margin::same(margin));
+    Modal::new(Id::unique(name)).frame(frame).backdrop_color(egui::Color32::TRANSPARENT)
+}
+
+/// A list to choose from, with a small arrow; what does not fit is cut at its end.
+pub fn combo(id: &str, width: f32, chosen: &str) -> ComboBox<'static> {
+    let combo = ComboBox::from_id_salt(id).width(width).truncate().selected_text(chosen.to_owned());
+    combo.icon(|ui, rect, visuals, _| {
+        let (middle, reach) = (rect.center(), vec2(3.5, 2.0));
+        let corner = |x: f32, y: f32| middle + vec2(x, y) * reach;
+        let line = vec![corner(-1.0, -1.0), corner(0.0, 1.0), corner(1.0, -1.0)];
+        ui.painter().line(line, Stroke::new(1.5, visuals.fg_stroke.color));
+    })
+}
+
+/// One of several choices, its circle to be seen on every ground.
+pub fn radio(ui: &mut Ui, is_chosen: bool, text: &str) -> Response {
+    let colours = palette(ui);
+    ui.scope(|ui| {
+        let widgets = &mut ui.visuals_mut().widgets;
+        for widget in [&mut widgets.inactive, &mut widgets.hovered, &mut widgets.active] {
+            widget.bg_fill = if is_chosen { colours.accent } else { colours.field };
+            widget.bg_stroke = Stroke::new(1.0, if is_chosen { colours.accent } else { colours.line_strong });
+            // The point within; words have their own colour.
+            widget.fg_stroke.color = colours.accent_text;
+        }
+        ui.radio(is_chosen, RichText::new(text).color(colours.text))
+    })
+    .inner
 }
 
 /// What a list to choose from is called, where no label stands beside it.
@@ -138,7 +206,7 @@ pub fn accent_button(ui: &mut Ui, text: &str, size: egui::Vec2) -> Response {
             widget.weak_bg_fill = fill;
             widget.fg_stroke.color = colours.accent_text;
         }
-        ui.add(Button::new(RichText::new(text).strong()).min_size(size))
+        ui.add(Button::new(group_text(text)).min_size(size))
     })
     .inner
 }

@@ -14,9 +14,9 @@ pub const MODES: [(Role, &str, &str); 6] = [
 
 /// What CLIP sees of a reference, what it is called, and what it does in one sentence.
 pub const CROPS: [(Crop, &str, &str); 3] = [
-    (Crop::Fill, "Its middle square", "The longer sides are cut off"),
-    (Crop::Fit, "The whole picture, on white", "Nothing is cut off; white fills the rest of the square"),
-    (Crop::Stretch, "The whole picture, squeezed", "Nothing is cut off; shapes are squeezed into a square"),
+    (Crop::Fill, "Middle square", "The longer sides are cut off"),
+    (Crop::Fit, "All of it, on white", "Nothing is cut off; white fills the rest of the square"),
+    (Crop::Stretch, "All of it, squeezed", "Nothing is cut off; shapes are squeezed into a square"),
 ];
 
 pub fn crop(crop: &Crop) -> &'static str {
