@@ -11,6 +11,7 @@ mod content_panel;
 mod crop_editor;
 mod dragging;
 mod dropping;
+mod focus;
 mod fonts;
 mod fuzzy;
 mod help_sheet;

@@ -53,12 +53,43 @@ pub fn open(
         return Err(said.to_owned());
     };
     ran.map_err(|error| {
-        let why = error.to_string();
-        let why = why.lines().next().unwrap_or("no reason given").trim_end_matches(['.', ' ']);
-        format!(
-            "the window does not open ({why}); check the display and its graphics driver, or use `instantstyle render`"
-        )
+        tracing::error!("the window does not open: {error}");
+        refusal(&error.to_string())
     })
+}
+
+/// One sentence for what eframe, winit or wgpu say, which often is a page.
+fn refusal(error: &str) -> String {
+    let first = error.lines().next().unwrap_or_default().trim_end_matches(['.', ' ']);
+    let (why, check) = match error {
+        _ if error.contains("nor DISPLAY") => ("there is no display", "start it from a desktop"),
+        _ if error.contains("adapter") || error.contains("surface") => {
+            ("no graphics adapter was found that can paint it", "install or mend the graphics driver")
+        }
+        _ if first.is_empty() => ("no reason given", "check the display and its graphics driver"),
+        _ => (first, "check the display and its graphics driver"),
+    };
+    format!("the window does not open ({why}); {check}, or work without it: `instantstyle render`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_that_does_not_open_is_one_sentence_with_a_way_out() {
+        for (error, why) in [
+            ("WGPU error: Failed to create surface for any enabled backend: {}", "no graphics adapter"),
+            ("WGPU error: No suitable `wgpu::Adapter` found\n  adapter: none", "no graphics adapter"),
+            ("os error at x.rs:765: neither WAYLAND_DISPLAY nor WAYLAND_SOCKET nor DISPLAY is set", "no display"),
+            ("something new.\nsecond line", "something new"),
+            ("", "no reason given"),
+        ] {
+            let said = refusal(error);
+            assert!(said.contains(why) && said.contains("`instantstyle render`"), "{said}");
+            assert!(!said.contains('\n') && !said.contains(".rs"), "{said}");
+        }
+    }
 }
 
 /// The window as it stood last, or of the usual size.

@@ -11,6 +11,7 @@ use super::canvas_panel::{Look, canvas_panel};
 use super::commands::WindowCommand;
 use super::crop_editor::crop_editor;
 use super::dropping::dropped_files;
+use super::focus::Focus;
 use super::help_sheet::help_sheet;
 use super::library_browser::library_browser;
 use super::palette::{Outcome, Palette};
@@ -22,8 +23,8 @@ use super::{
     advanced_panel, content_panel, fonts, history_strip, prompt_panel, references_panel, style_panel, theme, top_bar,
 };
 use crate::app::{AppState, Command, Place, Setup, Shown, Theme, WindowPlace};
-use crate::gpu::DeviceGuard;
 use crate::gpu::canvas::{CanvasContent, View, install};
+use crate::gpu::{self, DeviceGuard};
 
 /// The window with everything that is in it.
 pub struct StudioApp {
@@ -35,6 +36,7 @@ pub struct StudioApp {
     textures: Textures,
     sheet: Sheet,
     styles: StylesPanel,
+    focus: Focus,
     /// Where a file that is let go becomes the content picture.
     content_rect: Option<Rect>,
     theme: Option<Theme>,
@@ -85,6 +87,7 @@ impl StudioApp {
             textures: Textures::default(),
             sheet: Sheet::None,
             styles: StylesPanel::default(),
+            focus: Focus::default(),
             content_rect: None,
             theme: None,
             guard,
@@ -103,7 +106,9 @@ impl StudioApp {
 
     fn panels(&mut self, ui: &mut Ui, commands: &mut Vec<Command>) {
         let colours = palette(ui);
-        let top = Frame::new().fill(colours.panel).inner_margin(Margin::symmetric(16, 0));
+        let screen = ui.max_rect();
+        gpu::fill(ui, screen, colours.panel);
+        let top = Frame::new().inner_margin(Margin::symmetric(16, 0));
         let asked = Panel::top("top")
             .exact_size(tokens::TOP_HEIGHT)
             .resizable(false)
@@ -111,22 +116,23 @@ impl StudioApp {
             .show(ui, |ui| top_bar::top_bar(ui, &mut self.state, commands));
         self.obey(asked.inner, ui.ctx());
 
-        let side = Frame::new().fill(colours.panel);
+        let side = Frame::new();
         Panel::left("settings").exact_size(tokens::PANEL_WIDTH).resizable(false).frame(side).show(ui, |ui| {
             ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+                self.focus.scroll(ui);
                 Frame::new().inner_margin(tokens::panel_margin()).show(ui, |ui| self.settings(ui, commands));
             });
         });
 
-        let strip = Frame::new().fill(colours.panel).inner_margin(Margin::symmetric(16, 0));
+        let strip = Frame::new().inner_margin(Margin::symmetric(16, 0));
         Panel::bottom("history").exact_size(tokens::STRIP_HEIGHT).resizable(false).frame(strip).show(ui, |ui| {
             if history_strip::history_strip(ui, &self.state, &mut self.textures, commands) {
                 self.sheet = Sheet::Library;
             }
         });
 
-        let ground = Frame::new().fill(colours.ground);
-        CentralPanel::default().frame(ground).show(ui, |ui| {
+        CentralPanel::default().frame(Frame::new()).show(ui, |ui| {
+            gpu::fill(ui, ui.max_rect(), colours.ground);
             ui.spacing_mut().item_spacing.y = 0.0;
             if self.state.shown_board().is_some() {
                 let asked = board_panel(ui, &self.state, &mut self.board_look, &mut self.textures, commands);
@@ -139,6 +145,9 @@ impl StudioApp {
                 self.copy(ui.ctx());
             }
         });
+        if !matches!(self.sheet, Sheet::None) {
+            gpu::fill(ui, screen, tokens::BACKDROP);
+        }
     }
 
     fn settings(&mut self, ui: &mut Ui, commands: &mut Vec<Command>) {
@@ -271,11 +280,13 @@ impl eframe::App for StudioApp {
         }
         let ctx = ui.ctx().clone();
         self.follow_settings(&ctx);
+        self.focus.watch(&ctx);
         let mut commands = dropped_files(&ctx, self.content_rect);
         let asked = shortcuts::read(&ctx, &self.state, self.sheet.over(), &mut commands);
         self.obey(asked, &ctx);
         self.panels(ui, &mut commands);
         self.sheets(&ctx, &mut commands);
+        self.focus.paint(&ctx);
         self.textures.tidy();
         if !commands.is_empty() {
             for command in commands {
