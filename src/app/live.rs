@@ -12,10 +12,12 @@ use super::state::{AppState, Shown};
 use crate::engine::{self, ModelPaths};
 use crate::recipe::Recipe;
 
-/// Seconds without a change after which a picture is asked for.
-const GRACE_SECS: f64 = 0.2;
-/// While changes go on and on, a picture is asked for at least this often.
-const LONGEST_WAIT_SECS: f64 = 0.8;
+/// Seconds without a change after which a picture is asked for: a part of what the picture will take, within this.
+const GRACE_SECS: [f64; 2] = [0.05, 0.2];
+const GRACE_PART: f64 = 0.15;
+/// While changes go on and on, a picture is asked for at least this often, but not before the last one can be whole.
+const LONGEST_WAIT_SECS: [f64; 2] = [0.3, 0.8];
+const LONGEST_WAIT_PART: f64 = 1.5;
 /// A live picture that was looked at this long is one to keep.
 const REST_SECS: f64 = 4.0;
 /// A picture that takes longer makes live mode a slow one, and the artist is told.
@@ -51,13 +53,25 @@ pub enum LivePace {
     TooSlow(f64),
 }
 
+/// How long to wait after a change, and how long at most while changes go on, for a picture of so many seconds.
+fn patience(picture_secs: Option<f64>) -> [f64; 2] {
+    let within =
+        |part: f64, [least, most]: [f64; 2]| picture_secs.map_or(most, |secs| (secs * part).clamp(least, most));
+    [within(GRACE_PART, GRACE_SECS), within(LONGEST_WAIT_PART, LONGEST_WAIT_SECS)]
+}
+
 impl AppState {
     pub fn live_pace(&self) -> LivePace {
-        match self.estimate_secs().map(|secs| secs / f64::from(self.settings.count.max(1))) {
+        match self.picture_secs() {
             Some(secs) if secs > TOO_SLOW_SECS => LivePace::TooSlow(secs),
             Some(secs) if secs > SLOW_SECS => LivePace::Slow(secs),
             _ => LivePace::Fine,
         }
+    }
+
+    /// Seconds that one picture will take, where a pace has been measured.
+    fn picture_secs(&self) -> Option<f64> {
+        self.estimate_secs().map(|secs| secs / f64::from(self.settings.count.max(1)))
     }
 
     pub(super) fn toggle_live(&mut self) {
@@ -101,6 +115,7 @@ impl AppState {
             self.live.waiting = None;
             return rest;
         }
+        let [grace, longest] = patience(self.picture_secs());
         let recipe = &self.recipe;
         let waiting =
             self.live.waiting.get_or_insert_with(|| Waiting { recipe: recipe.clone(), since: now, changed_at: now });
@@ -108,7 +123,7 @@ impl AppState {
             recipe.clone_into(&mut waiting.recipe);
             waiting.changed_at = now;
         }
-        let wait = (waiting.changed_at + GRACE_SECS).min(waiting.since + LONGEST_WAIT_SECS) - now;
+        let wait = (waiting.changed_at + grace).min(waiting.since + longest) - now;
         if wait > 0.0 {
             return Some(rest.map_or(wait, |rest| rest.min(wait)));
         }
@@ -221,5 +236,19 @@ impl AppState {
     pub(super) fn open_references(&self) -> Option<Vec<Arc<crate::pixels::Picture>>> {
         let opened = |hash: &String| self.pictures.get(hash).map(|opened| Arc::clone(&opened.picture));
         self.recipe.references.iter().map(|reference| opened(&reference.hash)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fast_model_waits_for_less() {
+        assert_eq!(patience(None), [0.2, 0.8]);
+        assert_eq!(patience(Some(30.0)), [0.2, 0.8]);
+        assert_eq!(patience(Some(0.0)), [0.05, 0.3]);
+        let [grace, longest] = patience(Some(0.4));
+        assert!(grace < 0.1 && longest > 0.4, "a drag lets pictures of 0.4 s come out");
     }
 }
