@@ -29,21 +29,29 @@ export DISPLAY=":$number"
 INSTANTSTYLE_HOME="$home" XDG_RUNTIME_DIR="$home" WAYLAND_DISPLAY= WINIT_X11_SCALE_FACTOR="$scale" "$program" &
 window=$!
 id=$(timeout 60 xdotool search --sync --onlyvisible --name "InstantStyle Studio" | head -1)
+# Waits until the command says yes, for at most a minute and a half: a software renderer is slow at twice the size.
+until_true() {
+    for _ in $(seq 450); do
+        if "$@" >/dev/null 2>&1; then return; fi
+        sleep 0.2
+    done
+    echo "waited too long: $*" >&2
+    exit 1
+}
 xdotool windowsize --sync "$id" "${size%x*}" "${size#*x}" windowmove "$id" 0 0 windowfocus --sync "$id"
-sleep 2 # the model and the sample open
-# The theme by the palette of commands, as a hand would do it.
+# The sample is open, and what is typed now arrives.
+until_true compgen -G "$home/references/*"
+sleep 2
+# The theme by the palette of commands, as a hand would do it; the session tells when it has changed.
 xdotool key ctrl+k
-sleep 1.5
-xdotool type --delay 60 "$theme theme"
-sleep 1.5
+sleep 2
+xdotool type --delay 120 "$theme theme"
+sleep 2
 xdotool key Return
-sleep 1.5
+until_true grep -q "\"theme\": *\"$theme\"" "$home/session.json"
 xdotool key ctrl+Return
-for _ in $(seq 600); do
-    compgen -G "$home/pictures/*.png" >/dev/null && break
-    sleep 0.1
-done
-compgen -G "$home/pictures/*.png" >/dev/null || { echo "no picture came out" >&2; exit 1; }
+until_true compgen -G "$home/pictures/*.png"
+until_true grep -q '"file"' "$home/session.json"
 if [ -n "$board" ]; then
     # The first of the ready-made boards, by its keys; the pointer lies where nothing answers to it.
     xdotool mousemove "$((${size%x*} - 4))" "$((${size#*x} - 4))"
@@ -52,16 +60,13 @@ if [ -n "$board" ]; then
         sleep 1.5
     done
     # Each cell is kept when it is finished.
-    for _ in $(seq 1200); do
-        [ "$(compgen -G "$home/pictures/boards/*.png" | wc -l)" -ge 6 ] && break
-        sleep 0.1
-    done
-    [ "$(compgen -G "$home/pictures/boards/*.png" | wc -l)" -ge 6 ] || { echo "the board was not finished" >&2; exit 1; }
+    has_cells() { [ "$(compgen -G "$home/pictures/boards/*.png" | wc -l)" -ge 6 ]; }
+    until_true has_cells
 fi
 for key in "${keys[@]}"; do
     xdotool key "$key"
     sleep 1.5
 done
-sleep 1 # the last frame
+sleep 3 # the last frame, and what fades
 # 256 colours are plenty for a window of greys, and a quarter of the bytes.
 import -window root png:- | convert - -dither FloydSteinberg -colors 256 -strip "PNG8:$out"

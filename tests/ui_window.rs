@@ -138,3 +138,24 @@ fn ctrl_enter_makes_a_picture_and_a_killed_window_loses_nothing() {
     let history = wait("the session", || session(home.path())?["history"].as_array().filter(|h| h.len() == 2).cloned());
     assert_eq!(history[0]["file"].as_str().unwrap(), picture.to_str().unwrap());
 }
+
+#[test]
+fn without_a_graphics_adapter_the_command_line_is_named() {
+    let Some(display) = display() else { return };
+    let home = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_instantstyle"))
+        .env("DISPLAY", &display.name)
+        .env_remove("WAYLAND_DISPLAY")
+        .env("XDG_RUNTIME_DIR", home.path())
+        .env("INSTANTSTYLE_HOME", home.path())
+        // Vulkan alone, and no driver for it.
+        .env("WGPU_BACKEND", "vulkan")
+        .env("VK_DRIVER_FILES", "/dev/null")
+        .env("VK_ICD_FILENAMES", "/dev/null")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("graphics driver") && said.contains("`instantstyle render`"), "{said}");
+    assert_eq!(said.trim().lines().count(), 1, "one line: {said}");
+}

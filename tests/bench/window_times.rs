@@ -1,13 +1,14 @@
 //! How soon the window is there, and how soon it answers while the engine works: real window, real model, real frames.
 //!
-//! `cargo run --release --example window_times` opens the window (a screen is needed; Xvfb will do), moves sliders and
-//! the picture by pointer events, frame by frame, and prints one JSON line a phase. A frame's time runs from the moment
-//! at which its input is taken to the same moment of the next frame, so that it holds everything in between: the
-//! engine's share of the machine, the panels, the painting.
+//! `cargo run --release --example window_times` opens the window (a screen is needed; Xvfb will do), leaves it alone,
+//! moves sliders and the picture by pointer events, frame by frame, and prints one JSON line a phase. A frame's time runs
+//! from the moment at which its input is taken to the same moment of the next frame, so that it holds everything in
+//! between: the engine's share of the machine, the panels, the painting. At last it moves a slider in live mode and waits
+//! for the picture that shows it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use egui::{Event, Modifiers, MouseWheelSource, MouseWheelUnit, PointerButton, Pos2, RawInput, TouchPhase, pos2, vec2};
 use image::{Rgb, RgbImage};
@@ -18,6 +19,10 @@ use instantstyle::ui::StudioApp;
 
 /// Frames a phase; the 95th percentile of fewer says little.
 const FRAMES: usize = 240;
+/// How long the window is left alone, in seconds.
+const IDLE_SECS: f64 = 30.0;
+/// Changes in live mode.
+const CHANGES: usize = 20;
 /// Frames at the beginning of a phase that are not counted: what is new is sent to the card once.
 const WARM_UP: usize = 20;
 
@@ -25,6 +30,8 @@ const WARM_UP: usize = 20;
 enum Phase {
     /// Until the model is described and the sample open.
     Start,
+    /// Nothing happens.
+    Idle,
     /// The engine rests, a slider is dragged.
     SliderAtRest,
     /// The engine works, a slider is dragged.
@@ -33,7 +40,15 @@ enum Phase {
     PreviewAtWork,
     /// The engine works, a picture of 3072 x 3072 is fitted, moved and zoomed.
     LargeAtWork,
+    /// Live mode: from the change of a slider to the frame with its picture.
+    Live,
     End,
+}
+
+impl Phase {
+    fn is_at_work(self) -> bool {
+        matches!(self, Self::SliderAtWork | Self::PreviewAtWork | Self::LargeAtWork)
+    }
 }
 
 struct Bench {
@@ -45,6 +60,19 @@ struct Bench {
     millis: Vec<f64>,
     has_painted: bool,
     large: Arc<RgbImage>,
+    /// When the phase began, and what the process had computed by then.
+    entered: (Instant, f64),
+    /// In live mode: when the slider was moved, and the picture that was there.
+    changed: Option<(Instant, Option<u64>)>,
+}
+
+/// Seconds that this process has computed, on all its threads.
+fn cpu_secs() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // Behind the name, which may hold anything: the 14th and 15th fields, in hundredths.
+    let after = stat.rsplit_once(')').map_or("", |(_, after)| after);
+    let ticks: f64 = after.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
+    ticks / 100.0
 }
 
 impl Bench {
@@ -68,6 +96,7 @@ impl Bench {
         self.millis.clear();
         self.frame = 0;
         self.phase = phase;
+        self.entered = (Instant::now(), cpu_secs());
         let state = &mut self.inner.state;
         match phase {
             Phase::SliderAtWork => {
@@ -92,7 +121,16 @@ impl Bench {
                 state.history.add(entry);
                 state.execute(Command::Show(id));
             }
-            Phase::End => state.execute(Command::Cancel),
+            Phase::Live => {
+                state.execute(Command::Cancel);
+                state.recipe.steps = None;
+                state.settings.count = 1;
+                state.execute(Command::ToggleLive);
+            }
+            Phase::End => {
+                state.execute(Command::ToggleLive);
+                state.execute(Command::Cancel);
+            }
             _ => {}
         }
     }
@@ -110,8 +148,25 @@ impl Bench {
             let state = &self.inner.state;
             if state.model_info().is_some() && state.recipe.references.iter().all(|r| state.picture(r).is_some()) {
                 self.print(&format!("{{\"ready_ms\":{:.0}}}", self.began.elapsed().as_secs_f64() * 1e3));
+                self.next(Phase::Idle);
+            }
+            return;
+        }
+        if self.phase == Phase::Idle {
+            let (since, cpu) = (self.entered.0.elapsed().as_secs_f64(), cpu_secs() - self.entered.1);
+            if since >= IDLE_SECS {
+                self.print(&format!(
+                    "{{\"idle_secs\":{since:.1},\"cpu_secs\":{cpu:.2},\"frames\":{}}}",
+                    self.frame.saturating_sub(1)
+                ));
                 self.next(Phase::SliderAtRest);
             }
+            return;
+        }
+        if self.phase == Phase::Live {
+            return self.live();
+        }
+        if self.phase == Phase::End {
             return;
         }
         if let Some(took) = took
@@ -125,17 +180,44 @@ impl Bench {
             self.frame = 0;
             self.millis.clear();
         }
-        if self.phase != Phase::SliderAtRest {
+        if self.phase.is_at_work() {
             assert!(self.frame == 0 || !self.inner.state.jobs.is_empty(), "the engine must be at work");
         }
         if self.millis.len() >= FRAMES {
+            if self.phase == Phase::SliderAtRest {
+                let strength = self.inner.state.recipe.references[0].strength;
+                assert!(strength != 1.0, "the pointer must find the slider");
+            }
             self.next(match self.phase {
                 Phase::SliderAtRest => Phase::SliderAtWork,
                 Phase::SliderAtWork => Phase::PreviewAtWork,
                 Phase::PreviewAtWork => Phase::LargeAtWork,
-                _ => Phase::End,
+                _ => Phase::Live,
             });
         }
+    }
+
+    /// Moves the slider whenever the picture of the last move is there.
+    fn live(&mut self) {
+        let state = &mut self.inner.state;
+        let shown = state.shown_entry().map(|entry| entry.id);
+        let is_at_rest = state.jobs.is_empty() && shown.is_some();
+        match self.changed {
+            Some((since, before)) if is_at_rest && shown != before => {
+                self.millis.push(since.elapsed().as_secs_f64() * 1e3);
+                self.changed = None;
+            }
+            Some(_) => return,
+            // The first picture of live mode comes by itself, and encodes.
+            None if !is_at_rest || self.entered.0.elapsed().as_secs_f64() < 2.0 => return,
+            None => {}
+        }
+        if self.millis.len() >= CHANGES {
+            return self.next(Phase::End);
+        }
+        let strength = 0.4 + 0.03 * self.millis.len() as f64;
+        state.recipe.references[0].strength = strength;
+        self.changed = Some((Instant::now(), shown));
     }
 
     /// What a hand would do in this frame.
@@ -150,7 +232,7 @@ impl Bench {
         match self.phase {
             Phase::SliderAtRest | Phase::SliderAtWork => {
                 // Along the panel, where the sliders lie: what is under the pointer lights up and is dragged.
-                let pos = pos2(60.0 + 200.0 * (0.5 + 0.5 * turn.sin()), 559.0);
+                let pos = pos2(60.0 + 200.0 * (0.5 + 0.5 * turn.sin()), 545.0);
                 vec![Event::PointerMoved(pos), button(pos, self.frame % 40 != 39)]
             }
             Phase::PreviewAtWork | Phase::LargeAtWork => {
@@ -164,7 +246,7 @@ impl Bench {
                 };
                 vec![Event::PointerMoved(pos), button(pos, self.frame % 60 != 59), wheel]
             }
-            Phase::Start | Phase::End => Vec::new(),
+            Phase::Start | Phase::Idle | Phase::Live | Phase::End => Vec::new(),
         }
     }
 }
@@ -180,6 +262,10 @@ impl eframe::App for Bench {
         self.inner.logic(ctx, frame);
         match self.phase {
             Phase::End => ctx.send_viewport_cmd(egui::ViewportCommand::Close),
+            Phase::Idle => {
+                let left = IDLE_SECS - self.entered.0.elapsed().as_secs_f64();
+                ctx.request_repaint_after(Duration::from_secs_f64(left.max(0.0)));
+            }
             _ => ctx.request_repaint(),
         }
     }
@@ -226,6 +312,8 @@ fn main() {
             millis: Vec::new(),
             has_painted: false,
             large,
+            entered: (began, 0.0),
+            changed: None,
         }))
     });
     let cores = std::thread::available_parallelism().map_or(1, usize::from);

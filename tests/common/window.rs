@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use eframe::egui_wgpu::RenderState;
 use egui::accesskit::Role;
 use egui::{Key, Modifiers};
-use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
+use egui_kittest::wgpu::WgpuTestRenderer;
+use egui_kittest::{Harness, HarnessBuilder};
 use image::{Rgb, RgbImage};
 use instantstyle::app::{NoteKind, Place, Session, Setup};
 use instantstyle::engine::{Compute, Engine, EngineError, FakeEngine, JobHandle, JobSpec};
@@ -37,6 +39,18 @@ pub fn open_with(home: &Path, pictures: Vec<PathBuf>) -> (Window, Arc<FakeEngine
 
 /// A window on an engine of the caller's own.
 pub fn open_on(home: &Path, pictures: Vec<PathBuf>, engine: Box<dyn Engine>) -> Window {
+    build(Harness::builder().with_size([1280.0, 1400.0]), home, pictures, engine)
+}
+
+/// A window that is painted by `state`, of this size in points.
+pub fn open_painted(home: &Path, size: [f32; 2], state: &RenderState) -> (Window, Arc<FakeEngine>) {
+    let fake = Arc::new(FakeEngine::start(None).unwrap());
+    let renderer = WgpuTestRenderer::from_render_state(state.clone());
+    let builder = Harness::builder().with_size(size).renderer(renderer);
+    (build(builder, home, Vec::new(), Box::new(Shared(fake.clone()))), fake)
+}
+
+fn build(builder: HarnessBuilder<StudioApp>, home: &Path, pictures: Vec<PathBuf>, engine: Box<dyn Engine>) -> Window {
     let instance = Instance::of(home);
     let is_second = matches!(instance, Instance::Second);
     let (session, session_notice) = Session::load(home);
@@ -50,10 +64,7 @@ pub fn open_on(home: &Path, pictures: Vec<PathBuf>, engine: Box<dyn Engine>) -> 
         pictures,
         compute: Compute::default(),
     };
-    let mut window = Harness::builder()
-        .with_size([1280.0, 1400.0])
-        .with_max_steps(60)
-        .build_eframe(move |cc| StudioApp::new(cc, setup).unwrap());
+    let mut window = builder.with_max_steps(60).build_eframe(move |cc| StudioApp::new(cc, setup).unwrap());
     wait(&mut window, "the model and the references to open", |app| {
         let state = &app.state;
         state.model_info().is_some() && state.recipe.references.iter().all(|r| state.picture(r).is_some())

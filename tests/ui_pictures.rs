@@ -1,0 +1,98 @@
+//! The window as it is painted: a few pictures of it, and what happens when the graphics device goes.
+//!
+//! The pictures lie in `tests/snapshots/` and are made anew with `UPDATE_SNAPSHOTS=1`. They are painted by a software
+//! adapter where there is one, and may differ by what two versions of it round differently.
+#![cfg(feature = "ui")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "common/headless.rs"]
+mod headless;
+#[path = "common/painter.rs"]
+mod painter;
+#[path = "common/window.rs"]
+mod window;
+
+use egui::{Key, Modifiers, ViewportCommand};
+use egui_kittest::SnapshotOptions;
+use instantstyle::app::{Command, Session, Theme};
+use instantstyle::engine::{EngineError, Script};
+use window::{Window, click, generate, kept, open, open_painted, press, settle, wait};
+
+const SIZE: [f32; 2] = [1040.0, 720.0];
+
+/// A pixel may differ by a little, and a few hundred of 748,800 by more: edges of letters and curves.
+fn options() -> SnapshotOptions {
+    SnapshotOptions::new().threshold(1.0).max_failed_pixels(600_usize)
+}
+
+fn shot(window: &mut Window, name: &str) {
+    window.hover_at(egui::pos2(SIZE[0] - 2.0, SIZE[1] - 2.0));
+    settle(window);
+    window.run();
+    window.snapshot_options(name, &options());
+}
+
+#[test]
+fn the_window_looks_as_it_did() {
+    let Some(state) = painter::painter(headless::device) else { return };
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, fake) = open_painted(home.path(), SIZE, &state);
+    window.state_mut().state.recipe.seed = Some(7);
+    shot(&mut window, "window_first_start");
+    generate(&mut window, 1);
+    // However long it took here.
+    let id = window.state().state.history.entries()[0].id;
+    window.state_mut().state.history.get_mut(id).unwrap().seconds = 0.0;
+    shot(&mut window, "window_finished");
+    window.state_mut().state.execute(Command::SetTheme(Theme::Light));
+    shot(&mut window, "window_light");
+    window.state_mut().state.execute(Command::SetTheme(Theme::Dark));
+    fake.next(Script::Fail(EngineError::OutOfMemory("there is not enough memory; make the picture smaller".into())));
+    window.state_mut().state.recipe.prompt.push('s');
+    click(&mut window, "Generate");
+    wait(&mut window, "the failure", |app| app.state.jobs.is_empty());
+    press(&mut window, Modifiers::COMMAND, Key::E);
+    shot(&mut window, "window_error_advanced");
+    press(&mut window, Modifiers::NONE, Key::F1);
+    shot(&mut window, "window_help");
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    press(&mut window, Modifiers::COMMAND, Key::B);
+    shot(&mut window, "window_board_chooser");
+}
+
+#[test]
+fn a_lost_device_closes_the_window_and_loses_nothing() {
+    let Some(state) = painter::painter(headless::device) else { return };
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, fake) = open_painted(home.path(), SIZE, &state);
+    generate(&mut window, 1);
+    window.render().unwrap();
+    window.state_mut().state.recipe.prompt = "a boat at night".to_owned();
+    // One picture is on its way when it happens.
+    fake.next(Script::Paint { steps: 1000, step: std::time::Duration::from_millis(5) });
+    click(&mut window, "Generate");
+    wait(&mut window, "the first step", |app| app.state.jobs.front().is_some_and(|job| job.preview.is_some()));
+    let (recipe, picture) =
+        (window.state().state.recipe.clone(), window.state().state.history.entries()[0].file.clone().unwrap());
+
+    let closes = |window: &Window| {
+        let viewports = window.output().viewport_output.values();
+        viewports.flat_map(|viewport| &viewport.commands).any(|command| *command == ViewportCommand::Close)
+    };
+    assert!(!closes(&window));
+    state.device.destroy();
+    window.step();
+    assert!(closes(&window), "the window closes by itself");
+    // What is left to write is written without another frame.
+    let session = Session::load(home.path()).0.unwrap();
+    assert_eq!(session.recipe, recipe);
+    assert_eq!(session.history.len(), 1);
+    drop(window);
+
+    let (mut again, _fake) = open(home.path());
+    wait(&mut again, "the history", kept);
+    assert_eq!(again.state().state.recipe, recipe);
+    assert_eq!(again.state().state.history.entries()[0].file.as_ref(), Some(&picture));
+    assert!(picture.is_file());
+    generate(&mut again, 2);
+}
