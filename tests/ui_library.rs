@@ -152,6 +152,7 @@ fn a_style_is_kept_applied_renamed_removed_and_brought_back() {
     window.run_steps(3);
     let kept = window.state().state.recipe.references[0].clone();
     click(&mut window, "Save as style…");
+    assert!(window.get_by_role_and_label(Role::TextInput, "Name of the style").is_focused(), "typing goes there");
     write_into(&mut window, "Name of the style", "Blueprint");
     click(&mut window, "Keep the style");
     settle_styles(&mut window, 1);

@@ -34,5 +34,5 @@ mod widgets;
 mod window;
 mod words;
 
-pub use open::open;
+pub use open::{open, waker};
 pub use window::StudioApp;

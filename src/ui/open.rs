@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::StudioApp;
 use crate::app::{Session, Setup, WindowPlace};
@@ -37,8 +38,7 @@ pub fn open(
         setup.power_preference = eframe::egui_wgpu::wgpu::PowerPreference::LowPower;
     }
     let creator: eframe::AppCreator<'_> = Box::new(move |cc| {
-        let ctx = cc.egui_ctx.clone();
-        let waker: Waker = Arc::new(move || ctx.request_repaint());
+        let waker = waker(&cc.egui_ctx);
         let engine = start_engine(waker.clone())?;
         let compute = Compute::default();
         let setup = Setup { engine, waker, home, session, session_notice, is_second, pictures, compute };
@@ -56,6 +56,14 @@ pub fn open(
         tracing::error!("the window does not open: {error}");
         refusal(&error.to_string())
     })
+}
+
+/// Wakes the window soon after something was said, so that a fast engine's many steps share a frame. A frame for each
+/// would take from the engine what it needs, above all where no graphics card paints.
+pub fn waker(ctx: &egui::Context) -> Waker {
+    const SOON: Duration = Duration::from_millis(30);
+    let ctx = ctx.clone();
+    Arc::new(move || ctx.request_repaint_after(SOON))
 }
 
 /// One sentence for what eframe, winit or wgpu say, which often is a page.

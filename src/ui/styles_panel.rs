@@ -21,6 +21,8 @@ pub struct StylesPanel {
     is_naming: bool,
     /// The style that gets another name, and that name.
     renamed: Option<(String, String)>,
+    /// The field that has just appeared is to be typed into.
+    wants_focus: bool,
 }
 
 impl StylesPanel {
@@ -36,6 +38,7 @@ impl StylesPanel {
             let save = ui.add_enabled(can_save, egui::Button::new("Save as style…"));
             if save.on_hover_text("Keep the selected reference, and how it is used, under a name").clicked() {
                 self.is_naming = !self.is_naming;
+                self.wants_focus = self.is_naming;
                 self.name.clear();
             }
         });
@@ -63,9 +66,12 @@ impl StylesPanel {
         ui.horizontal(|ui| {
             let field = TextEdit::singleline(&mut self.name).hint_text("Name of the style").char_limit(80);
             // Of its own, so that a message that comes or goes above does not end the typing.
-            let field = field.id(Id::unique("name of the style"));
+            let field = field.id(Id::unique("name of the style")).margin(egui::Margin::symmetric(8, 6));
             let field = ui.add_sized(vec2(ui.available_width() - 76.0, tokens::CONTROL_HEIGHT), field);
             field.widget_info(|| WidgetInfo::labeled(egui::Role::TextInput, true, "Name of the style"));
+            if std::mem::take(&mut self.wants_focus) {
+                field.request_focus();
+            }
             let is_done = field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
             let save = ui.add_enabled(!self.name.trim().is_empty(), egui::Button::new("Keep"));
             save.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, "Keep the style"));
@@ -85,6 +91,9 @@ impl StylesPanel {
                 TextEdit::singleline(to).char_limit(80).id(Id::unique("new name of the style")),
             );
             field.widget_info(|| WidgetInfo::labeled(egui::Role::TextInput, true, "New name of the style"));
+            if std::mem::take(&mut self.wants_focus) {
+                field.request_focus();
+            }
             let is_entered = field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
             if ui.button("Rename").clicked() || is_entered {
                 commands.push(Command::Shelf(ShelfCommand::RenameStyle(from.clone(), to.clone())));
@@ -144,6 +153,7 @@ impl StylesPanel {
             }
             if ui.button("Rename…").clicked() {
                 self.renamed = Some((style.name.clone(), style.name.clone()));
+                self.wants_focus = true;
                 ui.close();
             }
         });

@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use egui::{Event, Modifiers, MouseWheelSource, MouseWheelUnit, PointerButton, Pos2, RawInput, TouchPhase, pos2, vec2};
 use image::{Rgb, RgbImage};
 use instantstyle::app::{Command, HistoryEntry, Setup, Shown};
-use instantstyle::engine::{CandleEngine, Compute, Engine, Waker};
+use instantstyle::engine::{CandleEngine, Compute, Engine};
 use instantstyle::recipe::Recipe;
-use instantstyle::ui::StudioApp;
+use instantstyle::ui::{StudioApp, waker};
 
 /// Frames a phase; the 95th percentile of fewer says little.
 const FRAMES: usize = 240;
@@ -288,8 +288,7 @@ fn main() {
     let viewport = egui::ViewportBuilder::default().with_title("InstantStyle Studio").with_inner_size([1280.0, 800.0]);
     let options = eframe::NativeOptions { viewport, ..eframe::NativeOptions::default() };
     let creator: eframe::AppCreator<'_> = Box::new(move |cc| {
-        let ctx = cc.egui_ctx.clone();
-        let waker: Waker = Arc::new(move || ctx.request_repaint());
+        let waker = waker(&cc.egui_ctx);
         let engine: Box<dyn Engine> = Box::new(CandleEngine::start(Some(waker.clone()))?);
         let setup = Setup {
             engine,
