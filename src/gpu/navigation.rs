@@ -8,6 +8,8 @@ use super::View;
 const ZOOM_PER_POINT: f32 = 1.0 / 200.0;
 /// Around a fitted picture, in points.
 const FIT_MARGIN: f32 = 16.0;
+/// From here on an area has them, in points.
+const ROOMY: f32 = 320.0;
 
 /// Moves the view by this frame's input. `panes` are the areas that share it (one, or two side by side) in points,
 /// `picture` is the size of the picture in them, if there is one.
@@ -16,9 +18,10 @@ pub fn navigate(ui: &Ui, response: &Response, panes: &[Rect], picture: Option<[u
     let Some(first) = panes.first() else { return };
     let (Some(picture), area) = (picture, [first.width() * scale, first.height() * scale]) else { return };
     let settle = |view: &mut View| {
-        let margin = if view.fit { 2.0 * FIT_MARGIN * scale } else { 0.0 };
-        // In an area that is hardly larger than its margins, the picture is worth more than they are.
-        view.settle(picture, area.map(|side| (side - margin).max(0.75 * side)));
+        // In a small area the picture is worth more than its margins.
+        let has_margin = view.fit && area.iter().all(|side| *side >= ROOMY * scale);
+        let margin = if has_margin { 2.0 * FIT_MARGIN * scale } else { 0.0 };
+        view.settle(picture, area.map(|side| side - margin));
     };
     // Puts the zoom in force before anything is counted from it.
     settle(view);

@@ -80,26 +80,6 @@ fn refusal(error: &str) -> String {
     format!("the window does not open ({why}); {check}, or work without it: `instantstyle render`")
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_window_that_does_not_open_is_one_sentence_with_a_way_out() {
-        for (error, why) in [
-            ("WGPU error: Failed to create surface for any enabled backend: {}", "no graphics adapter"),
-            ("WGPU error: No suitable `wgpu::Adapter` found\n  adapter: none", "no graphics adapter"),
-            ("os error at x.rs:765: neither WAYLAND_DISPLAY nor WAYLAND_SOCKET nor DISPLAY is set", "no display"),
-            ("something new.\nsecond line", "something new"),
-            ("", "no reason given"),
-        ] {
-            let said = refusal(error);
-            assert!(said.contains(why) && said.contains("`instantstyle render`"), "{said}");
-            assert!(!said.contains('\n') && !said.contains(".rs"), "{said}");
-        }
-    }
-}
-
 /// The window as it stood last, or of the usual size.
 fn viewport(place: Option<WindowPlace>) -> egui::ViewportBuilder {
     let mut viewport = egui::ViewportBuilder::default()
@@ -117,5 +97,25 @@ fn viewport(place: Option<WindowPlace>) -> egui::ViewportBuilder {
     match place.position {
         Some(position) => viewport.with_position(position),
         None => viewport,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_that_does_not_open_is_one_sentence_with_a_way_out() {
+        for (error, why) in [
+            ("WGPU error: Failed to create surface for any enabled backend: {}", "no graphics adapter"),
+            ("WGPU error: No suitable `wgpu::Adapter` found\n  adapter: none", "no graphics adapter"),
+            ("os error at x.rs:765: neither WAYLAND_DISPLAY nor WAYLAND_SOCKET nor DISPLAY is set", "no display"),
+            ("something new.\nsecond line", "something new"),
+            ("", "no reason given"),
+        ] {
+            let said = refusal(error);
+            assert!(said.contains(why) && said.contains("`instantstyle render`"), "{said}");
+            assert!(!said.contains('\n') && !said.contains(".rs"), "{said}");
+        }
     }
 }

@@ -84,7 +84,12 @@ fn crop(ui: &mut Ui, reference: &mut Reference, size: Option<(u32, u32)>) -> boo
         let label = widgets::sized_label(ui, "What is seen", tip, NAMES);
         // The button first, so that the list takes what is left.
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let edit = ui.button("Adjust…").on_hover_text("See what the model sees, and choose it");
+            let edit = egui::Button::new(egui::RichText::new("Adjust…").small());
+            let edit = ui.scope(|ui| {
+                ui.spacing_mut().button_padding.x = 7.0;
+                ui.add(edit).on_hover_text("See what the model sees, and choose it")
+            });
+            let edit = edit.inner;
             let combo = widgets::combo("crop", ui.available_width(), words::crop(&reference.crop));
             let combo = combo.show_ui(ui, |ui| {
                 for (crop, name, tip) in words::CROPS {

@@ -35,6 +35,8 @@ pub struct StudioApp {
     board_exporter: BoardExporter,
     textures: Textures,
     sheet: Sheet,
+    /// A sheet was open a frame ago.
+    had_sheet: bool,
     styles: StylesPanel,
     focus: Focus,
     /// Where a file that is let go becomes the content picture.
@@ -86,6 +88,7 @@ impl StudioApp {
             board_exporter: BoardExporter::default(),
             textures: Textures::default(),
             sheet: Sheet::None,
+            had_sheet: false,
             styles: StylesPanel::default(),
             focus: Focus::default(),
             content_rect: None,
@@ -202,6 +205,12 @@ impl StudioApp {
 
     /// What lies over the window.
     fn sheets(&mut self, ctx: &Context, commands: &mut Vec<Command>) {
+        let is_open = !matches!(self.sheet, Sheet::None);
+        if is_open && !self.had_sheet {
+            // The keyboard goes into the sheet, not on below it.
+            ctx.memory_mut(|memory| memory.focused().map(|id| memory.surrender_focus(id)));
+        }
+        self.had_sheet = is_open;
         let mut asked = None;
         let stays = match &mut self.sheet {
             Sheet::None => true,
