@@ -68,5 +68,10 @@ for key in "${keys[@]}"; do
     sleep 1.5
 done
 sleep 3 # the last frame, and what fades
-# 256 colours are plenty for a window of greys, and a quarter of the bytes.
-import -window root png:- | convert - -dither FloydSteinberg -colors 256 -strip "PNG8:$out"
+# 256 colours are plenty for a window of greys, and a quarter of the bytes; of small pixels nobody sees the steps.
+if [ "$scale" = 1 ]; then
+    colours=(-dither FloydSteinberg -colors 256)
+else
+    colours=(+dither -colors 256)
+fi
+import -window root png:- | convert - "${colours[@]}" -strip "PNG8:$out"

@@ -266,6 +266,8 @@ impl eframe::App for Bench {
                 let left = IDLE_SECS - self.entered.0.elapsed().as_secs_f64();
                 ctx.request_repaint_after(Duration::from_secs_f64(left.max(0.0)));
             }
+            // The app wakes by itself; frames for their own sake would only take from the engine.
+            Phase::Live => ctx.request_repaint_after(Duration::from_millis(100)),
             _ => ctx.request_repaint(),
         }
     }
