@@ -56,9 +56,6 @@ fn the_window_looks_as_it_did() {
     window.set_size(egui::vec2(820.0, 1240.0));
     press(&mut window, Modifiers::COMMAND, Key::E);
     shot(&mut window, "window_advanced");
-    window.set_size(SIZE.into());
-    press(&mut window, Modifiers::COMMAND, Key::B);
-    shot(&mut window, "window_board_chooser");
 }
 
 #[test]
