@@ -1,6 +1,6 @@
 //! How to take a board away: as a sheet, a page or single pictures; in which format, under which names, and where.
 
-use egui::{ComboBox, Context, Frame, Id, Label, Margin, Modal, RichText, TextEdit, Ui, WidgetInfo, vec2};
+use egui::{ComboBox, Context, Label, Margin, RichText, TextEdit, Ui, WidgetInfo, vec2};
 
 use super::tokens::{self, palette};
 use super::widgets;
@@ -30,8 +30,7 @@ impl BoardExporter {
     pub fn show(&mut self, ctx: &Context, state: &mut AppState, picked: &[usize], commands: &mut Vec<Command>) -> bool {
         let folder = state.export_folder();
         let (Some(open), export) = (&state.board, &mut state.settings.board_export) else { return false };
-        let frame = Frame::popup(&ctx.global_style()).inner_margin(Margin::same(24));
-        let modal = Modal::new(Id::unique("board exporter")).frame(frame).show(ctx, |ui| {
+        let modal = widgets::sheet(ctx, "board exporter", 24).show(ctx, |ui| {
             ui.set_width(WIDTH);
             ui.label(RichText::new("Export the board").heading().strong());
             ui.add_space(tokens::SPACE_S);
