@@ -88,7 +88,7 @@ fn cut_anywhere_is_a_sentence_that_counts_what_is_missing() {
         }
     }
     let longer = [whole, vec![0; 5]].concat();
-    assert!(refused(&longer).contains("5 bytes follow the last tensor"));
+    assert!(refused(&longer).contains("there are 5 bytes after the last tensor"));
 }
 
 #[test]
@@ -475,7 +475,7 @@ fn kinds_are_told_from_headers() {
     );
     let q: (&str, &[usize]) = ("encoder.layers.0.self_attn.q_proj.weight", &[768, 768]);
     let text = kind(&[("embeddings.token_embedding.weight", &[49408, 768]), q]);
-    assert_eq!(text, "a CLIP text encoder (1 layers, width 768, no projection)");
+    assert_eq!(text, "a CLIP text encoder (1 layer, width 768, no projection)");
     let vision = kind(&[
         ("vision_model.embeddings.patch_embedding.weight", &[1664, 3, 14, 14]),
         ("visual_projection.weight", &[1280, 1664]),

@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::error::count;
 use super::identify::{EncoderNeed, Family, identify, width_of};
 use super::{Weights, WeightsError};
 
@@ -76,7 +77,7 @@ impl AdapterInfo {
         let broken = |why: String| Err(WeightsError::BrokenAdapter { file: info.file.clone(), why });
         let values = width_of(weights, ".to_v_ip.weight").1;
         if info.layers == 0 || values != info.layers {
-            return broken(format!("it has {} key layers and {values} value layers", info.layers));
+            return broken(format!("it has {} and {}", count(info.layers, "key layer"), count(values, "value layer")));
         }
         if (info.tokens == 0 && info.kind != AdapterKind::Full)
             || info.embedding_width == 0
@@ -161,7 +162,8 @@ pub fn pair(
         return Err(WeightsError::AdapterForOtherModel { file, why });
     }
     if adapter.layers != unet_cross_attentions {
-        let why = format!("it has {} cross-attention layers, the model {unet_cross_attentions}", adapter.layers);
+        let why =
+            format!("it has {}, the model {unet_cross_attentions}", count(adapter.layers, "cross-attention layer"));
         return Err(WeightsError::AdapterForOtherModel { file, why });
     }
     let need = EncoderNeed { width: adapter.embedding_width, patches: adapter.kind.reads_patches() };

@@ -13,7 +13,7 @@ use safetensors::Dtype;
 
 use super::Weights;
 use super::backend::candle_dtype;
-use super::error::shown;
+use super::error::{count, shown};
 
 /// Last parts of names that published files carry and no network needs: buffers of position numbers, counters of
 /// batch norms, CLIP's temperature.
@@ -88,10 +88,6 @@ impl Report {
             shown(first)
         ))
     }
-}
-
-fn count(n: usize, thing: &str) -> String {
-    format!("{n} {thing}{}", if n == 1 { "" } else { "s" })
 }
 
 /// Runs a network's constructor on the header of `weights`; no data is read.

@@ -96,6 +96,11 @@ fn is_plain(c: char) -> bool {
         && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
+/// A number of things in words: `1 layer`, `2 layers`.
+pub(super) fn count(n: usize, thing: &str) -> String {
+    format!("{n} {thing}{}", if n == 1 { "" } else { "s" })
+}
+
 /// A path as messages show it.
 pub(super) fn shown_path(path: &std::path::Path) -> String {
     // Paths are not cut: the end is what tells files apart.

@@ -1,22 +1,19 @@
 //! [`Weights`]: the tensors of one model component, from one file, several shards, or bytes built into the program.
-//!
-//! File names as diffusers and transformers write them: `STEM.safetensors`, `STEM.safetensors.index.json` with shards,
-//! and the same with the variant `fp16` (diffusers `models/model_loading_utils.py`, transformers `modeling_utils.py`).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use candle_core::{DType, Device};
 use candle_nn::VarBuilder;
 use safetensors::Dtype;
 
+use super::WeightsError;
 use super::backend;
 use super::error::{shown, shown_path};
 use super::header::{Entry, Header};
 use super::lora::Delta;
 use super::source::Source;
-use super::{Impostor, WeightsError};
 
 /// One file of a [`Weights`].
 #[derive(Debug, Clone)]
@@ -27,66 +24,14 @@ pub(super) struct Piece {
     len: u64,
 }
 
-/// Where a tensor of a [`Weights::view`] comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Pick {
-    pub(super) from: String,
-    pub(super) cut: Cut,
-}
-
-/// What a view makes of a tensor. Only [`Cut::Transposed`] moves data; the others name a part of it or another shape.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cut {
-    Whole,
-    /// One of several blocks of rows of equal height.
-    Rows {
-        block: usize,
-        of: usize,
-    },
-    /// A convolution of one by one as a matrix; a matrix stays one.
-    Matrix,
-    Transposed,
-}
-
-impl Cut {
-    fn apply(self, entry: &Entry) -> Option<Entry> {
-        let mut out = entry.clone();
-        match (self, entry.shape.as_slice()) {
-            (Self::Whole, _) | (Self::Matrix, [_, _]) => {}
-            (Self::Rows { block, of }, [rows, ..])
-                if of > 0 && block < of && rows.is_multiple_of(of) && entry.bytes.is_multiple_of(of) =>
-            {
-                out.bytes = entry.bytes / of;
-                out.start = entry.start + (block * out.bytes) as u64;
-                *out.shape.first_mut()? = rows / of;
-            }
-            (Self::Matrix, [_, _, 1, 1]) => out.shape.truncate(2),
-            (Self::Transposed, [_, _]) => out.shape.reverse(),
-            _ => return None,
-        }
-        Some(out)
-    }
-}
-
-impl std::fmt::Display for Cut {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Whole => f.write_str("used"),
-            Self::Rows { of, .. } => write!(f, "split into {of} equal parts"),
-            Self::Matrix => f.write_str("read as a matrix"),
-            Self::Transposed => f.write_str("transposed"),
-        }
-    }
-}
-
 /// Tensors of one component, known by their headers; data is read when a tensor is asked for.
 #[derive(Debug)]
 pub struct Weights {
-    name: String,
+    pub(super) name: String,
     pub(super) pieces: Vec<Piece>,
     /// Name in the file to (piece, place).
-    tensors: BTreeMap<String, (usize, Entry)>,
-    metadata: BTreeMap<String, String>,
+    pub(super) tensors: BTreeMap<String, (usize, Entry)>,
+    pub(super) metadata: BTreeMap<String, String>,
     /// Names whose data lies with rows and columns swapped.
     pub(super) transposed: BTreeSet<String>,
     /// What LoRAs add to a tensor, by its name in the file.
@@ -119,42 +64,6 @@ impl Weights {
         Self::gather(shown_path(path), vec![(shown_path(path), Source::open(path)?)])
     }
 
-    /// Opens a component of a diffusers folder by the stem of its file: `diffusion_pytorch_model` or `model`.
-    ///
-    /// The plain name wins over shards, and both over the `fp16` variant.
-    pub fn open_component(folder: &Path, stem: &str) -> Result<Self, WeightsError> {
-        let file = shown_path(folder);
-        if !folder.is_dir() {
-            return Err(WeightsError::NotFound { file });
-        }
-        for name in Self::file_names(stem) {
-            let path = folder.join(name);
-            if path.is_file() {
-                return Self::open(&path);
-            }
-        }
-        for pickle in [format!("{stem}.bin"), format!("{stem}.fp16.bin"), "pytorch_model.bin".to_owned()] {
-            let path = folder.join(pickle);
-            if path.is_file() {
-                return Err(WeightsError::NotSafetensors { file: shown_path(&path), what: Impostor::Pickle });
-            }
-        }
-        let advice = "download the folder again, with its .safetensors files".to_owned();
-        Err(WeightsError::MissingFile { file, wanted: format!("{stem}.safetensors"), advice })
-    }
-
-    /// The names under which a component's weights may lie, best first.
-    pub(super) fn file_names(stem: &str) -> [String; 5] {
-        [
-            format!("{stem}.safetensors"),
-            format!("{stem}.safetensors.index.json"),
-            format!("{stem}.fp16.safetensors"),
-            // diffusers puts the variant before the last dot, older versions before "safetensors".
-            format!("{stem}.safetensors.index.fp16.json"),
-            format!("{stem}.fp16.safetensors.index.json"),
-        ]
-    }
-
     /// Weights built into the program; `name` is for messages.
     pub fn from_static(name: &str, bytes: &'static [u8]) -> Result<Self, WeightsError> {
         Self::gather(name.to_owned(), vec![(name.to_owned(), Source::Static(bytes))])
@@ -177,7 +86,7 @@ impl Weights {
         Self { pieces: vec![piece], tensors, ..Self::empty(name.to_owned()) }
     }
 
-    fn empty(name: String) -> Self {
+    pub(super) fn empty(name: String) -> Self {
         Self {
             name,
             pieces: vec![],
@@ -187,25 +96,6 @@ impl Weights {
             deltas: BTreeMap::new(),
             failure: OnceLock::new(),
         }
-    }
-
-    /// The same files under other names: a part of them, or their tensors cut and turned as `picks` say.
-    pub(super) fn view(&self, picks: impl IntoIterator<Item = (String, Pick)>) -> Result<Self, WeightsError> {
-        let mut out = Self { pieces: self.pieces.clone(), ..Self::empty(self.name.clone()) };
-        out.metadata.clone_from(&self.metadata);
-        for (name, Pick { from, cut }) in picks {
-            let missing = || WeightsError::MissingTensor { file: self.name.clone(), tensor: shown(&from) };
-            let (piece, entry) = self.tensors.get(&from).ok_or_else(missing)?;
-            let cut_entry = cut.apply(entry).ok_or_else(|| {
-                let found = entry.shape.clone();
-                WeightsError::CannotCut { file: self.name.clone(), tensor: shown(&from), found, cut }
-            })?;
-            if cut == Cut::Transposed {
-                out.transposed.insert(name.clone());
-            }
-            out.tensors.insert(name, (*piece, cut_entry));
-        }
-        Ok(out)
     }
 
     /// The same weights with LoRAs merged in, which happens when a tensor is read. Several may change one tensor.
@@ -225,7 +115,7 @@ impl Weights {
         out
     }
 
-    fn gather(name: String, sources: Vec<(String, Source)>) -> Result<Self, WeightsError> {
+    pub(super) fn gather(name: String, sources: Vec<(String, Source)>) -> Result<Self, WeightsError> {
         let mut all = Self::empty(name);
         for (name, source) in sources {
             let header = Header::from_source(&name, &source)?;
@@ -241,47 +131,6 @@ impl Weights {
             all.pieces.push(Piece { name, source: Arc::new(source), hash: header.hash, len: header.file_len });
         }
         Ok(all)
-    }
-
-    fn open_index(path: &Path) -> Result<Self, WeightsError> {
-        /// An index is a list of names; SDXL's UNet needs 200 KB.
-        const LONGEST: u64 = 32 << 20;
-        #[derive(serde::Deserialize)]
-        struct Index {
-            weight_map: BTreeMap<String, String>,
-        }
-        let file = shown_path(path);
-        let bad = |why: String| WeightsError::BadIndex { file: file.clone(), why };
-        let source = Source::open(path)?;
-        if source.len() > LONGEST {
-            return Err(bad("it is too long".to_owned()));
-        }
-        let mut json = vec![0; source.len() as usize];
-        source.read_at(0, &mut json).map_err(|e| WeightsError::io(&file, &e))?;
-        let index: Index = serde_json::from_slice(&json).map_err(|e| bad(shown(&e.to_string())))?;
-        let mut shards: Vec<&String> = index.weight_map.values().collect();
-        shards.sort();
-        shards.dedup();
-        if shards.is_empty() {
-            return Err(bad("it lists no file".to_owned()));
-        }
-        let mut sources = Vec::new();
-        for shard in shards {
-            // A name from a file is never followed out of its folder.
-            if Path::new(shard).file_name().is_none_or(|name| name != shard.as_str()) || shard.contains(['/', '\\']) {
-                return Err(bad(format!("'{}' is not a plain file name", shown(shard))));
-            }
-            let path: PathBuf = path.with_file_name(shard);
-            if !path.is_file() {
-                return Err(bad(format!("its file '{}' is not beside it", shown(shard))));
-            }
-            sources.push((shown_path(&path), Source::open(&path)?));
-        }
-        let all = Self::gather(file.clone(), sources)?;
-        match index.weight_map.keys().find(|key| !all.tensors.contains_key(*key)) {
-            Some(key) => Err(bad(format!("tensor '{}' is in none of its files", shown(key)))),
-            None => Ok(all),
-        }
     }
 
     /// What messages call these weights: the path of the file or of the index.

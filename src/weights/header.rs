@@ -11,7 +11,7 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorInfo;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 
-use super::error::{shown, shown_path};
+use super::error::{count, shown, shown_path};
 use super::source::Source;
 use super::{Impostor, WeightsError};
 
@@ -88,7 +88,7 @@ impl Header {
             return Err(WeightsError::Truncated { file: file(), missing: whole - len, whole, at_least: "" });
         }
         if whole < len {
-            return Err(bad(format!("{} bytes follow the last tensor", len - whole)));
+            return Err(bad(format!("there are {} after the last tensor", count((len - whole) as usize, "byte"))));
         }
         Ok(Self { tensors, metadata: parsed.metadata, file_len: len, hash: blake3::hash(&json) })
     }

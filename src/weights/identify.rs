@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::FewStep;
 use super::Weights;
 use super::adapter::{AdapterInfo, AdapterKind};
+use super::error::count;
 
 /// Which family of models a file belongs to, told by the width of its cross-attention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -185,21 +186,29 @@ impl fmt::Display for Kind {
         match self {
             Self::Unet { family, cross_attention_dim, cross_attentions, in_channels } => write!(
                 f,
-                "a UNet ({family}, cross-attention {cross_attention_dim} wide in {cross_attentions} layers, {in_channels} input channels)"
+                "a UNet ({family}, cross-attention {cross_attention_dim} wide in {}, {})",
+                count(*cross_attentions, "layer"),
+                count(*in_channels, "input channel")
             ),
-            Self::Vae { latent_channels } => write!(f, "a VAE ({latent_channels} latent channels)"),
+            Self::Vae { latent_channels } => write!(f, "a VAE ({})", count(*latent_channels, "latent channel")),
             Self::TextEncoder { hidden_size, layers, projection_dim } => {
-                write!(f, "a CLIP text encoder ({layers} layers, width {hidden_size}, {})", projected(projection_dim))
+                let layers = count(*layers, "layer");
+                write!(f, "a CLIP text encoder ({layers}, width {hidden_size}, {})", projected(projection_dim))
             }
             Self::ImageEncoder { hidden_size, layers, projection_dim } => {
-                write!(f, "a CLIP image encoder ({layers} layers, width {hidden_size}, {})", projected(projection_dim))
+                let layers = count(*layers, "layer");
+                write!(f, "a CLIP image encoder ({layers}, width {hidden_size}, {})", projected(projection_dim))
             }
             Self::Adapter { adapter, family, .. } => write!(
                 f,
-                "an IP-Adapter ({}, for {family}, cross-attention {} wide in {} layers)",
-                adapter.kind, adapter.cross_attention_dim, adapter.layers
+                "an IP-Adapter ({}, for {family}, cross-attention {} wide in {})",
+                adapter.kind,
+                adapter.cross_attention_dim,
+                count(adapter.layers, "layer")
             ),
-            Self::TinyVae { latent_channels } => write!(f, "a TAESD preview VAE ({latent_channels} latent channels)"),
+            Self::TinyVae { latent_channels } => {
+                write!(f, "a TAESD preview VAE ({})", count(*latent_channels, "latent channel"))
+            }
             Self::OpenClip => f.write_str("a CLIP tower under OpenCLIP's names"),
             Self::Checkpoint { family, cross_attention_dim, in_channels, v_prediction, few_step } => {
                 let kind = if *in_channels == 9 { " inpainting" } else { "" };

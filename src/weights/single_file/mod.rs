@@ -15,7 +15,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::clip_vocabulary::tokenizer_files;
-use super::files::{Cut, Pick};
+use super::cut::{Cut, Pick};
 use super::{Family, FewStep, Kind, Weights, WeightsError, identify};
 
 pub use unet_names::UnetLayout;
@@ -242,7 +242,7 @@ fn left_over(weights: &Weights) -> Option<String> {
     Some(format!(
         "{} holds {} that this program does not use, the first is '{}'",
         weights.name(),
-        if others.len() == 1 { "1 tensor".to_owned() } else { format!("{} tensors", others.len()) },
+        super::error::count(others.len(), "tensor"),
         super::error::shown(first)
     ))
 }

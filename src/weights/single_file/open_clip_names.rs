@@ -3,7 +3,7 @@
 //! Source: open_clip `transformer.py` (`TextTransformer`: `in_proj` holds query, key and value one above the other, and
 //! `text_projection` is multiplied from the right) and diffusers' `convert_open_clip_checkpoint`.
 
-use crate::weights::files::Cut;
+use crate::weights::cut::Cut;
 
 /// transformers' tensors that one of OpenCLIP's stands for; empty for a name of another kind.
 pub fn transformers(open_clip: &str) -> Vec<(String, Cut)> {

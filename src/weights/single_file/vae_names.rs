@@ -4,7 +4,7 @@
 //! diffusers numbers them in the order of use; the middle's attention is made of convolutions of one by one.
 
 use crate::weights::Weights;
-use crate::weights::files::Cut;
+use crate::weights::cut::Cut;
 
 /// How many levels the decoder has, under LDM's names with `prefix` before them.
 pub fn decoder_levels(weights: &Weights, prefix: &str) -> usize {
