@@ -20,6 +20,9 @@ fn with_loras(model: &ByRule) -> tempfile::TempDir {
     for file in model.lora_files() {
         write(&folder.path().join(format!("{file}.safetensors")), &model.lora(file), Dtype::F32);
     }
+    for (file, text) in &model.lora_settings {
+        std::fs::write(folder.path().join(file), text).unwrap();
+    }
     folder
 }
 
@@ -28,7 +31,7 @@ fn merged_loras_equal_diffusers() {
     let model = ByRule::load("s");
     let folder = with_loras(&model);
     let cases: Vec<_> = cases("s").into_iter().filter(|case| case.flags.contains(&"--lora".to_owned())).collect();
-    assert_eq!(cases.len(), 6);
+    assert_eq!(cases.len(), 8);
     for case in &cases {
         // LDM's names on a diffusers folder, diffusers' names on a single file, and the other way round.
         for model in ["model_s", "single.safetensors"] {

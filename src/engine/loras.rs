@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{EngineError, ModelPaths};
 use crate::recipe;
-use crate::weights::{Lora, LoraPart, Weights, WeightsError};
+use crate::weights::{FewStep, Lora, LoraPart, Weights, WeightsError};
 
 /// The LoRAs of one job, open by their headers.
 pub struct Loras(Vec<(Lora, recipe::Lora)>);
@@ -23,7 +23,8 @@ impl Loras {
         }
         let mut out = Vec::new();
         for (path, wanted) in paths.loras.iter().zip(wanted) {
-            let lora = Lora::new(Arc::new(Weights::open(path)?))?;
+            let lora = Lora::open(path)?;
+            notices.extend(lora.notices().iter().cloned());
             let hash = lora.content_id()?;
             if !wanted.hash.is_empty() && wanted.hash != hash {
                 notices.push(format!(
@@ -41,6 +42,12 @@ impl Loras {
     /// What the finished picture's recipe says of them.
     pub fn recipe(&self) -> Vec<recipe::Lora> {
         self.0.iter().map(|(_, lora)| lora.clone()).collect()
+    }
+
+    /// The first that makes a few-step model of any, used whole and forwards.
+    pub fn few_step(&self) -> Option<FewStep> {
+        let whole = self.0.iter().filter(|(_, how)| how.strength > 0.0 && how.blocks.is_empty());
+        whole.filter_map(|(lora, _)| lora.few_step()).next()
     }
 
     /// Merges them into the components of a model.
@@ -68,7 +75,7 @@ impl Loras {
             }
             let file = lora.name().to_owned();
             if homeless.len() * 2 > lora.len() || lora.is_empty() {
-                let why = format!("{} of its {} modules have no place in it", homeless.len(), lora.len());
+                let why = format!("of its {} modules {} have no place in it", lora.len(), homeless.len());
                 return Err(WeightsError::LoraForOtherModel { file, why }.into());
             }
             if placed == 0 {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::error::shown;
+use super::error::{count, shown};
 use super::{Family, Kind, Lora, ModelFolder, Weights, WeightsError, identify};
 
 /// Neither tensors nor, in this case, name and metadata tell.
@@ -73,7 +73,8 @@ impl Content {
         let dtypes: Vec<&str> = self.dtypes.keys().map(String::as_str).collect();
         let parameters = scaled(self.parameters, [" billion", " million", " thousand", ""]);
         let bytes = scaled(self.bytes, [" GB", " MB", " kB", " B"]);
-        format!("{parameters} weights in {} tensors, {}, {bytes}", self.tensors, dtypes.join(" and "))
+        let tensors = count(self.tensors, "tensor");
+        format!("{parameters} weights in {tensors}, {}, {bytes}", dtypes.join(" and "))
     }
 }
 
@@ -83,13 +84,13 @@ impl Content {
 /// of no use, is listed in [`Inspection::wrong`].
 pub fn inspect(path: &Path) -> Result<Inspection, WeightsError> {
     if !path.is_dir() {
-        return inspect_file(&Arc::new(Weights::open(path)?));
+        return inspect_file(&Arc::new(Weights::open(path)?), path.parent());
     }
     let folder = ModelFolder::open_component(path)?;
     if folder.has("model_index.json") { inspect_model(&folder) } else { inspect_component(&folder) }
 }
 
-fn inspect_file(weights: &Arc<Weights>) -> Result<Inspection, WeightsError> {
+fn inspect_file(weights: &Arc<Weights>, folder: Option<&Path>) -> Result<Inspection, WeightsError> {
     let content = Content::of(weights)?;
     let (mut needs, mut asks, mut wrong) = (vec![], vec![], vec![]);
     match &content.kind {
@@ -110,7 +111,10 @@ fn inspect_file(weights: &Arc<Weights>) -> Result<Inspection, WeightsError> {
         Kind::Lora { family, .. } => {
             let family = family.map_or("the kind that it was trained on".to_owned(), |family| family.to_string());
             needs.push(format!("a model of {family}, given with --model, beside --lora"));
-            wrong.extend(Lora::new(weights.clone()).err().map(|e| e.to_string()));
+            match Lora::beside(weights.clone(), folder) {
+                Ok(lora) => asks.extend(lora.notices().iter().cloned()),
+                Err(error) => wrong.push(error.to_string()),
+            }
         }
         Kind::ControlNet { .. } | Kind::TinyVae { .. } => wrong.push("this version has no use for it".to_owned()),
         Kind::OpenClip => wrong.push("get the tower in transformers' format, a folder with config.json".to_owned()),

@@ -22,6 +22,9 @@ pub struct ByRule {
     /// LoRA files: name, to the tensor by rule and a factor, or to 0 and the value of alpha.
     #[serde(default)]
     loras: BTreeMap<String, BTreeMap<String, (Value, f32)>>,
+    /// Settings beside LoRA files: path, text.
+    #[serde(default)]
+    pub lora_settings: BTreeMap<String, String>,
 }
 
 pub fn golden() -> PathBuf {

@@ -63,7 +63,17 @@ def make_single(root, name):
     about |= extra
     for file, names in files.items():
         loras.save(root / f"{file}.safetensors", names, about)
-    by_rule.write(OUT / f"{name}.json", about, single_file=table, configs=configs_of(root / f"model_{name}"), loras=files)
+    settings = {}
+    for folder, config in (loras.peft_configs() if name == "s" else {}).items():
+        config.save_pretrained(root / folder)
+        # What PEFT guesses of the machine and the model is no part of it.
+        fields = {k: v for k, v in json.loads((root / folder / "adapter_config.json").read_text()).items() if v not in (None, [], {})}
+        # PEFT sorts them; files written by hand are in their own order, and the first pattern counts.
+        fields |= {"alpha_pattern": config.alpha_pattern} if config.alpha_pattern else {}
+        settings[f"{folder}/adapter_config.json"] = json.dumps(fields)
+        (root / folder / "adapter_config.json").write_text(settings[f"{folder}/adapter_config.json"])
+    by_rule.write(OUT / f"{name}.json", about, single_file=table, configs=configs_of(root / f"model_{name}"), loras=files,
+                  lora_settings=settings)
 
 
 def make_loras(name, about, config):
@@ -76,7 +86,10 @@ def make_loras(name, about, config):
              "lora_diffusers": loras.dotted("lora", changed, "lora.down", "lora.up"),
              "lora_peft": loras.dotted("lora", changed, "lora_A", "lora_B"),
              "second": loras.dotted("second", second, "lora_A", "lora_B", 1)}
-    return files, loras.table("lora", changed) | loras.table("second", second, 2)
+    unet = loras.modules(about, ("unet",), convs=False)
+    for folder in loras.peft_configs():
+        files[f"{folder}/adapter_model"] = loras.peft("peft", unet)
+    return files, loras.table("lora", changed) | loras.table("second", second, 2) | loras.table("peft", unet, ranks=loras.PEFT_RANKS)
 
 
 def with_loras(root, which):
@@ -90,6 +103,18 @@ def with_loras(root, which):
             pipe.load_lora_weights(state, adapter_name=f"a{i}")
         pipe.set_adapters([f"a{i}" for i in range(len(which))], [s for _, s, _ in which])
         pipe.fuse_lora(adapter_names=[f"a{i}" for i in range(len(which))])
+    return change
+
+
+def with_peft(root, folder, strength):
+    """Merges a folder of PEFT's as PEFT does it."""
+    def change(pipe, kw):
+        from peft import PeftModel
+        model = PeftModel.from_pretrained(pipe.unet, root / folder)
+        for module in model.modules():
+            if hasattr(module, "scale_layer"):
+                module.scale_layer(strength)
+        pipe.unet = model.merge_and_unload()
     return change
 
 
@@ -148,6 +173,12 @@ def main():
         for case in d_cases():
             latents[case["name"]] = reference_sd15.run(root, case).contiguous()
             table.append({"name": case["name"], "model": case["model"], "flags": cases.flags(case), "tolerance": TOLERANCE})
+            print(case["name"], float(latents[case["name"]].std()), float(latents[case["name"]].abs().max()), flush=True)
+        for folder, strength in (("peft_patterns", 0.5), ("peft_root", -1.25)):
+            case = s_cases()[0] | dict(prompt="a boat", seed=8, references=[], name=f"s_{folder}")
+            latents[case["name"]] = reference.run(root, case, change=with_peft(root, folder, strength)).contiguous()
+            flags = cases.flags(case) + ["--lora", f"{folder}/adapter_model.safetensors", "--lora-strength", str(strength)]
+            table.append({"name": case["name"], "model": case["model"], "flags": flags, "tolerance": TOLERANCE})
             print(case["name"], float(latents[case["name"]].std()), float(latents[case["name"]].abs().max()), flush=True)
         for case, which in lora_cases():
             latents[case["name"]] = reference.run(root, case, change=with_loras(root, which)).contiguous()

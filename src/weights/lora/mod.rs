@@ -4,29 +4,39 @@
 //! A merged tensor is computed when a network reads it, in f32, so that nothing is held twice.
 
 mod names;
+mod settings;
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::{DType, Tensor};
-use serde_json::Value;
 
 use self::names::{ModuleName, Role, parse};
+use self::settings::{Scaling, Settings};
 use super::error::shown;
 use super::identify::lora_dialect;
 use super::single_file::UnetLayout;
-use super::{LoraDialect, Weights, WeightsError};
+use super::{FewStep, LoraDialect, ModelFolder, Weights, WeightsError};
 
 pub use names::LoraPart;
 
 /// The names under which the two halves of a B-LoRA are known (arXiv 2403.14572, section 4): what it holds, and how.
 const B_LORA: &[(&str, &str)] = &[("content", "up_blocks.0.attentions.0"), ("style", "up_blocks.0.attentions.1")];
 
+/// What PEFT calls its settings.
+const PEFT_CONFIG: &str = "adapter_config.json";
+/// What PEFT puts before the names of modules in files of its own; only these need its settings.
+const PEFT_START: &str = "base_model.model.";
+
 /// A LoRA, known by its header.
 #[derive(Debug, Clone)]
 pub struct Lora {
     file: Arc<Weights>,
     modules: Vec<Module>,
+    /// PEFT's `adapter_config.json` as it stands beside the file.
+    config: Option<String>,
+    notices: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -34,7 +44,8 @@ struct Module {
     name: ModuleName,
     down: String,
     up: String,
-    alpha: Option<f64>,
+    /// None: the product as it is.
+    scaling: Option<Scaling>,
 }
 
 /// What one LoRA adds to one tensor.
@@ -56,10 +67,31 @@ pub struct Placed {
 }
 
 impl Lora {
+    /// Opens a file by its header, with the settings beside it where it is one of PEFT's own.
+    ///
+    /// Errors: as [`Lora::new`], and settings that cannot be read.
+    pub fn open(path: &Path) -> Result<Self, WeightsError> {
+        Self::beside(Arc::new(Weights::open(path)?), path.parent())
+    }
+
+    /// As [`Lora::open`], for an open file that lies in `folder`.
+    pub(super) fn beside(file: Arc<Weights>, folder: Option<&Path>) -> Result<Self, WeightsError> {
+        let here = Path::new(".");
+        let folder = folder.map(|folder| if folder.as_os_str().is_empty() { here } else { folder });
+        match folder.filter(|_| file.names().any(|name| name.starts_with(PEFT_START))) {
+            Some(folder) => Self::with_config(file, ModelFolder::open_component(folder)?.text(PEFT_CONFIG)?),
+            None => Self::with_config(file, None),
+        }
+    }
+
     /// Reads the header, and the few numbers called alpha.
     ///
     /// Errors: no LoRA, a kind that cannot be merged, or one that is incomplete.
     pub fn new(file: Arc<Weights>) -> Result<Self, WeightsError> {
+        Self::with_config(file, None)
+    }
+
+    fn with_config(file: Arc<Weights>, config: Option<String>) -> Result<Self, WeightsError> {
         let name = || file.name().to_owned();
         match lora_dialect(&file) {
             None => {
@@ -89,20 +121,39 @@ impl Lora {
                 return Err(broken("stands there twice, in two dialects"));
             }
         }
-        let settings = Settings::read(&file);
+        let settings = match &config {
+            Some(text) => Settings::Beside(serde_json::from_str(text).map_err(|error| {
+                let why = format!("its {PEFT_CONFIG} cannot be read, {}", shown(&error.to_string()));
+                WeightsError::BrokenLora { file: name(), why }
+            })?),
+            None => Settings::of_header(&file)?,
+        };
+        if let Some(what) = settings.unsupported() {
+            return Err(WeightsError::UnsupportedLora { file: name(), what });
+        }
         let mut modules = Vec::new();
         for (module, [down, up, alpha]) in found {
             let (Some(down), Some(up)) = (down, up) else {
                 let why = format!("'{}' has only a half", shown(&module.path));
                 return Err(WeightsError::BrokenLora { file: name(), why });
             };
-            let alpha = match alpha {
-                Some(alpha) => Some(number(&file, &alpha)?),
-                None => settings.alpha(&module),
+            let scaling = match alpha {
+                Some(alpha) => Some(Scaling { alpha: number(&file, &alpha)?, is_rank_stabilised: false }),
+                None => settings.scaling(&module),
             };
-            modules.push(Module { name: module, down, up, alpha });
+            modules.push(Module { name: module, down, up, scaling });
         }
-        Ok(Self { file, modules })
+        let is_bare = config.is_none() && modules.iter().all(|module| module.scaling.is_none());
+        let wants_config = is_bare && file.names().any(|name| name.starts_with(PEFT_START));
+        let notices = wants_config.then(|| {
+            format!("the LoRA {} came with a file {PEFT_CONFIG}, which is not beside it: without its alpha the strength may be another than was meant", file.name())
+        });
+        Ok(Self { file, modules, config, notices: notices.into_iter().collect() })
+    }
+
+    /// What is odd but harmless, one sentence each.
+    pub fn notices(&self) -> &[String] {
+        &self.notices
     }
 
     /// What messages call it.
@@ -110,9 +161,16 @@ impl Lora {
         self.file.name()
     }
 
-    /// Identity of the content, as [`Weights::content_id`].
+    /// How it was distilled, where it makes a few-step model of the one that it is merged into.
+    pub fn few_step(&self) -> Option<FewStep> {
+        FewStep::told(self.file.name(), self.file.metadata())
+    }
+
+    /// Identity of the content, as [`Weights::content_id`], with the settings beside it.
     pub fn content_id(&self) -> Result<String, WeightsError> {
-        self.file.content_id()
+        let id = self.file.content_id()?;
+        let joined = |config: &String| blake3::hash(format!("{id}\n{config}").as_bytes()).to_hex().to_string();
+        Ok(self.config.as_ref().map_or_else(|| id.clone(), joined))
     }
 
     /// How many modules it changes.
@@ -163,7 +221,7 @@ impl Lora {
                     format!("its '{}' is {up:?} by {down:?}, the model's is {wanted:?}", shown(&module.name.path));
                 return Err(WeightsError::LoraForOtherModel { file: self.name().to_owned(), why });
             }
-            let scale = strength * module.alpha.map_or(1.0, |alpha| alpha / rank as f64);
+            let scale = strength * module.scaling.map_or(1.0, |scaling| scaling.factor(rank));
             let stored = base.resolve(&tensor).unwrap_or(&tensor).to_owned();
             let (file, down, up) = (self.file.clone(), module.down.clone(), module.up.clone());
             out.deltas.push((stored, Delta { file, down, up, scale }));
@@ -235,31 +293,6 @@ impl Places {
 
     fn find(&self, name: &ModuleName) -> Option<&str> {
         self.modules.get(&name.path).map(String::as_str)
-    }
-}
-
-/// The header's `lora_adapter_metadata`: PEFT's settings, one set a part.
-struct Settings(Value);
-
-impl Settings {
-    fn read(file: &Weights) -> Self {
-        let text = file.metadata().get("lora_adapter_metadata");
-        Self(text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null))
-    }
-
-    fn alpha(&self, module: &ModuleName) -> Option<f64> {
-        let part = match module.part {
-            LoraPart::Unet => "unet",
-            LoraPart::TextEncoder => "text_encoder",
-            LoraPart::TextEncoder2 => "text_encoder_2",
-        };
-        let own = self.0.get(format!("{part}.alpha_pattern")).and_then(Value::as_object).and_then(|patterns| {
-            let inside = |pattern: &str| {
-                module.path.strip_suffix(pattern).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-            };
-            patterns.iter().find(|(pattern, _)| inside(pattern)).and_then(|(_, alpha)| alpha.as_f64())
-        });
-        own.or_else(|| self.0.get(format!("{part}.lora_alpha")).and_then(Value::as_f64))
     }
 }
 

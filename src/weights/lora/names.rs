@@ -70,7 +70,8 @@ pub(super) fn parse(name: &str) -> Option<(ModuleName, Role)> {
     let (path, part) = DOTTED
         .iter()
         .find_map(|(start, part)| Some((module.strip_prefix(start)?, *part)))
-        .unwrap_or((module, LoraPart::Unet));
+        // PEFT's own files hold one network, whose name they do not say.
+        .unwrap_or((module, if module.starts_with("text_model.") { LoraPart::TextEncoder } else { LoraPart::Unet }));
     let mut path = path.replace(".processor.", ".");
     // The old attention processors say `to_out`, where the layer is the first of a list.
     if path.ends_with(".to_out") {
