@@ -1,5 +1,6 @@
 //! A model opened by its headers and configs: everything that can be known, and refused, before weights are read.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use candle_nn::VarBuilder;
@@ -16,7 +17,7 @@ use crate::nn::unet_2d_blocks::BlockInfo;
 use crate::nn::unet_2d_condition::UNet2DConditionModel;
 use crate::nn::unet_config::{PerLevel, SampleSize, UNet2DConditionConfig};
 use crate::recipe::{Lora, ModelBlocks, ModelDefaults, ModelFiles, SchedulerName};
-use crate::weights::{LoraPart, ModelFolder, Weights, check, open_vae};
+use crate::weights::{FewStep, LoraPart, ModelFolder, Weights, check, open_vae};
 
 /// One text tower with its tokenizer.
 pub struct TextTower {
@@ -62,6 +63,23 @@ struct OwnSettings {
     latent_rgb_bias: Option<[f32; 3]>,
 }
 
+impl OwnSettings {
+    /// What a LoRA makes of them, and of the sampler, when it makes a few-step model.
+    fn make_few_step(&mut self, few_step: &FewStep, scheduler: &mut SchedulerConfig) {
+        let wanted = few_step.scheduler();
+        scheduler.class_name = Some(wanted.class_name.to_owned());
+        if let Some(spacing) = wanted.timestep_spacing {
+            scheduler.timestep_spacing = Some(spacing.to_owned());
+        }
+        (self.steps, self.guidance, self.scheduler) = (Some(few_step.steps()), Some(few_step.guidance()), None);
+    }
+}
+
+/// A diffusers folder whose name tells of few steps; a single file has said so in its settings already.
+fn few_step_folder(folder: &ModelFolder) -> Option<FewStep> {
+    FewStep::told(&folder.path()?.to_string_lossy(), &BTreeMap::new())
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct ModelIndex {
@@ -89,7 +107,7 @@ impl Model {
             None => builtin::folder(),
         };
         let index: ModelIndex = folder.json("model_index.json")?;
-        let own: OwnSettings =
+        let mut own: OwnSettings =
             if folder.has("instantstyle.json") { folder.json("instantstyle.json")? } else { OwnSettings::default() };
         let mut notices = folder.notices().to_vec();
 
@@ -125,7 +143,14 @@ impl Model {
         loras.merge(components, &mut notices)?;
 
         let scheduler_text = folder.text("scheduler/scheduler_config.json")?.unwrap_or_else(|| "{}".to_owned());
-        let scheduler_config = SchedulerConfig::from_json(&scheduler_text)?;
+        let mut scheduler_config = SchedulerConfig::from_json(&scheduler_text)?;
+        if let Some(few_step) = loras.few_step() {
+            own.make_few_step(&few_step, &mut scheduler_config);
+        } else if let Some(few_step) = few_step_folder(&folder) {
+            // A folder says itself which sampler it wants.
+            own.steps.get_or_insert(few_step.steps());
+            own.guidance.get_or_insert(few_step.guidance());
+        }
         let (scheduler, scheduler_notice) = scheduler_config.default_name();
         notices.extend(scheduler_notice);
 

@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
 
 use serde::Serialize;
 use serde_json::{Value, json};
+
+use super::error::count;
 
 /// How a model was distilled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -26,6 +27,18 @@ pub struct FewStep {
     pub distillation: Distillation,
     /// The steps that its name speaks of.
     pub steps: Option<u32>,
+    /// Made to be guided all the same (Hyper-SD's files with CFG in their name).
+    pub is_guided: bool,
+    /// sdxl-turbo itself, which paints 512 pixels; what others made with its help paints 1024.
+    pub is_small: bool,
+}
+
+/// The sampler that a few-step model was made for, in the words of a `scheduler_config.json`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FewStepScheduler {
+    pub class_name: &'static str,
+    pub timestep_spacing: Option<&'static str>,
+    pub prediction_type: Option<&'static str>,
 }
 
 impl fmt::Display for FewStep {
@@ -37,18 +50,18 @@ impl fmt::Display for FewStep {
             Distillation::Lcm => "LCM",
         })?;
         match self.steps {
-            Some(steps) => write!(f, ", {steps} steps"),
+            Some(steps) => write!(f, ", {}", count(steps as usize, "step")),
             None => Ok(()),
         }
     }
 }
 
 impl FewStep {
-    /// What a file's name and the titles in its header say.
-    pub fn told(name: &str, metadata: &BTreeMap<String, String>) -> Option<Self> {
-        let name = Path::new(name).file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    /// What the name of a file or folder and the titles in its header say. Files that all repositories call alike, and the
+    /// folders of Hugging Face's cache, are known by what they lie in.
+    pub fn told(path: &str, metadata: &BTreeMap<String, String>) -> Option<Self> {
         let titles = ["modelspec.title", "ss_output_name"].iter().filter_map(|key| metadata.get(*key));
-        [&name].into_iter().chain(titles).find_map(|text| Self::in_words(text))
+        [&given_name(path)].into_iter().chain(titles).find_map(|text| Self::in_words(text))
     }
 
     fn in_words(text: &str) -> Option<Self> {
@@ -75,20 +88,45 @@ impl FewStep {
             let pairs = words.iter().zip(words.iter().skip(1));
             pairs.filter(|(_, next)| matches!(**next, "step" | "steps")).find_map(|(word, _)| number(word))
         };
-        Some(Self { distillation, steps: joined.or_else(apart) })
+        let is_guided = distillation == Distillation::Hyper && any(&|word| word == "cfg");
+        let is_small = distillation == Distillation::Turbo && words.concat().starts_with("sdxlturbo");
+        Some(Self { distillation, steps: joined.or_else(apart), is_guided, is_small })
+    }
+
+    /// Steps where nobody says how many.
+    pub fn steps(&self) -> u32 {
+        self.steps.unwrap_or(match self.distillation {
+            Distillation::Turbo | Distillation::Lightning | Distillation::Lcm => 4,
+            Distillation::Hyper => 8,
+        })
+    }
+
+    /// 1 is no guidance, which diffusers' cards call 0.
+    pub fn guidance(&self) -> f64 {
+        match self.distillation {
+            Distillation::Hyper if self.is_guided => 5.0,
+            Distillation::Turbo | Distillation::Lightning | Distillation::Hyper => 1.0,
+            Distillation::Lcm => 1.5,
+        }
+    }
+
+    pub fn scheduler(&self) -> FewStepScheduler {
+        let trailing = Some("trailing");
+        let (class_name, timestep_spacing) = match self.distillation {
+            Distillation::Turbo => ("EulerAncestralDiscreteScheduler", trailing),
+            Distillation::Lightning => ("EulerDiscreteScheduler", trailing),
+            Distillation::Hyper => ("DDIMScheduler", trailing),
+            Distillation::Lcm => ("LCMScheduler", None),
+        };
+        // SDXL-Lightning's model of one step predicts the picture itself.
+        let is_one = (self.distillation, self.steps) == (Distillation::Lightning, Some(1));
+        FewStepScheduler { class_name, timestep_spacing, prediction_type: is_one.then_some("sample") }
     }
 
     /// The settings for `instantstyle.json`: steps, guidance and size where they differ from the family's own.
     pub fn settings(&self) -> Value {
-        let (steps, guidance) = match self.distillation {
-            Distillation::Turbo | Distillation::Lightning => (4, 1.0),
-            Distillation::Hyper => (8, 1.0),
-            Distillation::Lcm => (4, 1.5),
-        };
-        let mut out = json!({"steps": self.steps.unwrap_or(steps), "guidance": guidance});
-        if self.distillation == Distillation::Turbo
-            && let Some(fields) = out.as_object_mut()
-        {
+        let mut out = json!({"steps": self.steps(), "guidance": self.guidance()});
+        if let (true, Some(fields)) = (self.is_small, out.as_object_mut()) {
             fields.insert("width".to_owned(), json!(512));
             fields.insert("height".to_owned(), json!(512));
         }
@@ -97,22 +135,39 @@ impl FewStep {
 
     /// Puts what its sampler must be into a `scheduler_config.json`.
     pub fn set_scheduler(&self, config: &mut Value) {
-        let class = match self.distillation {
-            Distillation::Turbo => "EulerAncestralDiscreteScheduler",
-            Distillation::Lightning => "EulerDiscreteScheduler",
-            Distillation::Hyper => "DDIMScheduler",
-            Distillation::Lcm => "LCMScheduler",
-        };
+        let FewStepScheduler { class_name, timestep_spacing, prediction_type } = self.scheduler();
         let Some(fields) = config.as_object_mut() else { return };
-        fields.insert("_class_name".to_owned(), json!(class));
-        if self.distillation != Distillation::Lcm {
-            fields.insert("timestep_spacing".to_owned(), json!("trailing"));
-        }
-        // SDXL-Lightning's model of one step predicts the picture itself.
-        if (self.distillation, self.steps) == (Distillation::Lightning, Some(1)) {
-            fields.insert("prediction_type".to_owned(), json!("sample"));
+        fields.insert("_class_name".to_owned(), json!(class_name));
+        for (name, value) in [("timestep_spacing", timestep_spacing), ("prediction_type", prediction_type)] {
+            if let Some(value) = value {
+                fields.insert(name.to_owned(), json!(value));
+            }
         }
     }
+}
+
+/// The name that somebody gave to what lies at `path`.
+fn given_name(path: &str) -> String {
+    /// Names that diffusers, transformers and PEFT write.
+    const COMMON: &[&str] = &["pytorch_lora_weights", "adapter_model", "diffusion_pytorch_model", "model"];
+    let parts: Vec<&str> = path.split(['/', '\\']).filter(|part| !part.is_empty() && *part != ".").collect();
+    let is_common = |part: &&str| {
+        let stem = part.strip_suffix(".safetensors").unwrap_or(part);
+        COMMON.contains(&stem.strip_suffix(".fp16").unwrap_or(stem))
+    };
+    match parts.as_slice() {
+        // models--OWNER--NAME/snapshots/REVISION, with or without a file.
+        [.., repository, "snapshots", _] => cached_name(repository),
+        [.., repository, "snapshots", _, file] if is_common(file) => cached_name(repository),
+        [.., folder, file] if is_common(file) => (*folder).to_owned(),
+        [.., name] => (*name).to_owned(),
+        [] => String::new(),
+    }
+}
+
+/// `NAME` of Hugging Face's `models--OWNER--NAME`.
+fn cached_name(folder: &str) -> String {
+    folder.rsplit("--").next().unwrap_or(folder).to_owned()
 }
 
 #[cfg(test)]
@@ -127,14 +182,25 @@ mod tests {
             ("juggernautXL_v9Rdphoto2Lightning.safetensors", "Lightning"),
             ("sd_xl_turbo_1.0_fp16.safetensors", "Turbo"),
             ("Hyper-SDXL-8steps.safetensors", "Hyper, 8 steps"),
-            ("Hyper-SDXL-1step-lora", "Hyper, 1 steps"),
+            ("Hyper-SDXL-1step-lora", "Hyper, 1 step"),
             ("hyperrealistic_xl_v2.safetensors", ""),
             ("lcm-sdxl", "LCM"),
             ("sd_xl_base_1.0.safetensors", ""),
             ("turbo/plain.safetensors", ""),
+            ("lora/lcm-lora-sdxl/pytorch_lora_weights.safetensors", "LCM"),
+            ("C:\\sdxl_lightning_2step\\model.fp16.safetensors", "Lightning, 2 steps"),
+            ("hub/models--stabilityai--sdxl-turbo/snapshots/71153311d3", "Turbo"),
+            ("models--latent-consistency--lcm-lora-sdxl/snapshots/a1/pytorch_lora_weights.safetensors", "LCM"),
+            ("models--ByteDance--SDXL-Lightning/snapshots/c9/README.safetensors", ""),
+            ("models--lightning-lab--plain/snapshots/c9", ""),
         ] {
             assert_eq!(told(name), wanted, "{name}");
         }
+        let guided = |name: &str| FewStep::told(name, &BTreeMap::new()).map(|few| (few.guidance(), few.is_small));
+        assert_eq!(guided("Hyper-SDXL-8steps-lora.safetensors"), Some((1.0, false)));
+        assert_eq!(guided("Hyper-SDXL-8steps-CFG-lora.safetensors"), Some((5.0, false)));
+        assert_eq!(guided("sd_xl_turbo_1.0_fp16.safetensors"), Some((1.0, true)));
+        assert_eq!(guided("DreamShaperXL_Turbo_v2.safetensors"), Some((1.0, false)));
         let titled = BTreeMap::from([("modelspec.title".to_owned(), "My model, LCM 6 steps".to_owned())]);
         assert_eq!(FewStep::told("x", &titled).and_then(|few| few.steps), Some(6));
     }
