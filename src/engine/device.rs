@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device};
 
-use super::{Compute, DTypeChoice, DeviceChoice, EngineError};
+use super::{Compute, DTypeChoice, DeviceChoice, EngineError, memory};
 
 /// A device, the dtype of the networks on it, and both in words.
 #[derive(Debug, Clone)]
@@ -37,6 +37,28 @@ pub fn ensure_built_in(choice: DeviceChoice) -> Result<(), EngineError> {
     Err(EngineError::Input(format!(
         "device '{feature}' is not available: this program was built without {name}; build it with --features {feature}, or use --device cpu"
     )))
+}
+
+/// Bytes that a device can still give; None where neither it nor the system says. A GPU that shares the computer's memory
+/// counts what the system recommends for it.
+pub fn available_bytes(device: &Device) -> Option<u64> {
+    match device {
+        Device::Cpu => memory::available_bytes(),
+        #[cfg(feature = "cuda")]
+        Device::Cuda(cuda) => {
+            let (free, _) = cuda.cuda_stream().context().mem_get_info().ok()?;
+            u64::try_from(free).ok()
+        }
+        #[cfg(feature = "metal")]
+        Device::Metal(metal) => {
+            let metal = metal.metal_device();
+            u64::try_from(metal.recommended_max_working_set_size().checked_sub(metal.current_allocated_size())?).ok()
+        }
+        #[cfg(not(feature = "cuda"))]
+        Device::Cuda(_) => None,
+        #[cfg(not(feature = "metal"))]
+        Device::Metal(_) => None,
+    }
 }
 
 /// Opens the device. `auto` takes a GPU that is built in and answers, else the CPU.

@@ -1,6 +1,7 @@
 //! What a job needs and what the machine has.
 
 use super::EngineError;
+use super::device::{self, Place};
 use super::model::Model;
 use crate::nn::autoencoder_kl::AutoencoderKlConfig;
 use crate::nn::unet_config::UNet2DConditionConfig;
@@ -60,6 +61,8 @@ struct Weights {
     vae: u64,
     /// The UNet takes as much again as it would in f16.
     is_wide: bool,
+    /// LoRAs are merged in, which makes what they change wide.
+    is_merged: bool,
 }
 
 impl Weights {
@@ -74,6 +77,7 @@ impl Weights {
             adapter: image.map_or(0, |parts| parts.adapter.held_bytes()),
             vae: model.vae.held_bytes(),
             is_wide: unet > 3 * model.unet.parameters(),
+            is_merged: !model.loras.is_empty(),
         }
     }
 
@@ -92,9 +96,16 @@ impl Weights {
     }
 }
 
-/// Refuses a size that would not fit beside `held` bytes of weights that are in memory already, and says which would.
-pub fn ensure_fits(model: &Model, held: u64, width: u32, height: u32, batch: usize) -> Result<(), EngineError> {
-    let Some(free) = available_bytes() else { return Ok(()) };
+/// Refuses a size that would not fit beside `held` bytes of weights that are in the device's memory already, and says which
+/// would. Where nobody says how much memory there is, nothing is refused.
+pub fn ensure_fits(
+    model: &Model,
+    place: &Place,
+    held: u64,
+    (width, height): (u32, u32),
+    batch: usize,
+) -> Result<(), EngineError> {
+    let Some(free) = device::available_bytes(&place.device) else { return Ok(()) };
     let weights = Weights::of(model);
     let factor = model.vae_config.scale_factor() as u64;
     let need = |width: u32, height: u32| {
@@ -104,12 +115,19 @@ pub fn ensure_fits(model: &Model, held: u64, width: u32, height: u32, batch: usi
         weights.peak(pass, vae_bytes(&model.vae_config, pixels) + pixels * 3 * 4 * 3)
     };
     // What is loaded can be used or dropped, so it counts as free.
-    refuse(weights, free.saturating_add(held), width, height, need)
+    let memory = if place.device.is_cpu() { "memory" } else { "the GPU's memory" };
+    refuse(weights, memory, free.saturating_add(held), (width, height), need)
         .map_or(Ok(()), |said| Err(EngineError::OutOfMemory(said)))
 }
 
-/// The sentence about a size that does not fit into `free` bytes.
-fn refuse(weights: Weights, free: u64, width: u32, height: u32, need: impl Fn(u32, u32) -> u64) -> Option<String> {
+/// The sentence about a size that does not fit into `free` bytes of `memory`.
+fn refuse(
+    weights: Weights,
+    memory: &str,
+    free: u64,
+    (width, height): (u32, u32),
+    need: impl Fn(u32, u32) -> u64,
+) -> Option<String> {
     let fits = |w: u32, h: u32| need(w, h) <= free;
     if fits(width, height) {
         return None;
@@ -123,14 +141,17 @@ fn refuse(weights: Weights, free: u64, width: u32, height: u32, need: impl Fn(u3
         Some((w, h)) => format!("{w}x{h} would fit"),
         None => {
             let (part, bytes) = weights.largest();
-            let way =
-                if weights.is_wide { "get the model in f16, which takes half of it" } else { "choose a smaller model" };
+            let way = match (weights.is_wide, weights.is_merged) {
+                (true, true) => "do without the LoRAs, for which it is held in f32",
+                (true, false) => "get the model in f16, which takes half of it",
+                (false, _) => "choose a smaller model",
+            };
             format!("{part} alone takes {:.1} GiB at any size; end other programs, or {way}", gib(bytes))
         }
     };
     let need = gib(need(width, height));
     Some(format!(
-        "size {width}x{height} needs about {need:.1} GiB of memory and {:.1} GiB are free; {advice}",
+        "size {width}x{height} needs about {need:.1} GiB of {memory} and {:.1} GiB are free; {advice}",
         gib(free)
     ))
 }
@@ -145,12 +166,19 @@ mod tests {
     fn said(weights: Weights, free: u64) -> Option<String> {
         // A GiB for a megapixel.
         let need = |w: u32, h: u32| weights.peak(u64::from(w) * u64::from(h) * 1024, 0);
-        refuse(weights, free, 1024, 512, need)
+        refuse(weights, "memory", free, (1024, 512), need)
     }
 
     #[test]
     fn a_refusal_says_what_would_fit() {
-        let model = Weights { largest_encoder: 3 * GIB, unet: 5 * GIB, adapter: 0, vae: GIB / 4, is_wide: false };
+        let model = Weights {
+            largest_encoder: 3 * GIB,
+            unet: 5 * GIB,
+            adapter: 0,
+            vae: GIB / 4,
+            is_wide: false,
+            is_merged: false,
+        };
         assert_eq!(said(model, 6 * GIB), None);
         // A quarter of the pixels is half of the width.
         let line = said(model, 5 * GIB + GIB / 4).unwrap();
@@ -161,6 +189,9 @@ mod tests {
             "{line}"
         );
         assert!(said(Weights { is_wide: true, ..model }, GIB).unwrap().contains("in f16"));
+        assert!(said(Weights { is_wide: true, is_merged: true, ..model }, GIB).unwrap().contains("without the LoRAs"));
+        let line = refuse(model, "the GPU's memory", GIB, (64, 64), |_, _| 6 * GIB).unwrap();
+        assert!(line.starts_with("size 64x64 needs about 6.0 GiB of the GPU's memory and 1.0 GiB are free;"), "{line}");
         assert!(
             said(Weights { largest_encoder: 9 * GIB, ..model }, GIB)
                 .unwrap()
@@ -170,7 +201,7 @@ mod tests {
 
     #[test]
     fn only_what_lies_in_memory_together_is_added() {
-        let model = Weights { largest_encoder: 7, unet: 5, adapter: 1, vae: 2, is_wide: false };
+        let model = Weights { largest_encoder: 7, unet: 5, adapter: 1, vae: 2, is_wide: false, is_merged: false };
         assert_eq!(model.peak(0, 0), 8);
         assert_eq!(model.peak(10, 0), 16);
         assert_eq!(model.peak(10, 20), 28);

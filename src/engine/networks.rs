@@ -9,7 +9,7 @@ use candle_nn::VarBuilder;
 use super::device::Place;
 use super::image_prompt_parts::ImagePromptParts;
 use super::model::{Model, TextTower};
-use super::{EngineError, memory};
+use super::{EngineError, device};
 use crate::nn::autoencoder_kl::AutoencoderKl;
 use crate::nn::clip_text::ClipTextModel;
 use crate::nn::clip_vision::ClipVisionModelWithProjection;
@@ -140,9 +140,9 @@ impl Networks {
 
     /// Before a large encoder is read: where memory is short, everything else goes, and is read again when it is needed.
     fn make_room(&mut self, encoder: &Weights, place: &Place) {
-        let is_large = encoder.parameters() > LARGE_ENCODER && place.device.is_cpu();
         let needed = encoder.held_bytes().saturating_add(SPARE);
-        if is_large && memory::available_bytes().is_some_and(|free| free < needed) {
+        let is_short = || device::available_bytes(&place.device).is_some_and(|free| free < needed);
+        if encoder.parameters() > LARGE_ENCODER && is_short() {
             *self = Self::default();
         }
     }

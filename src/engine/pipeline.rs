@@ -116,7 +116,8 @@ impl Session {
             None => 0,
         };
         let held = self.networks.held_bytes(&self.model);
-        memory::ensure_fits(&self.model, held, settings.width, settings.height, if guided { 2 } else { 1 })?;
+        let size = (settings.width, settings.height);
+        memory::ensure_fits(&self.model, &self.place, held, size, if guided { 2 } else { 1 })?;
         let timings = Timings { loading_secs: began.elapsed().as_secs_f64(), ..Timings::default() };
         let mut journal = Journal { timings, notices: self.model.notices.clone() };
 

@@ -37,7 +37,12 @@ impl SimpleBackend for FromFiles {
         }
         // A merged tensor has more digits than the file's dtype holds.
         let stored = self.0.dtype(name).filter(|_| self.0.deltas_of(name).is_none()).and_then(candle_dtype);
-        let kept = stored.filter(|kept| is_as_stored(hint) && matches!(kept, DType::F32 | DType::F16 | DType::BF16));
+        let kept = stored.filter(|_| is_as_stored(hint)).and_then(|stored| match stored {
+            DType::F32 | DType::F16 | DType::BF16 => Some(stored),
+            // f16 holds every number of this dtype, in half the memory of f32.
+            DType::F8E4M3 => Some(DType::F16),
+            _ => None,
+        });
         self.get_unchecked(name, kept.unwrap_or(dtype), dev)
     }
 

@@ -214,10 +214,12 @@ impl Weights {
         self.deltas.get(self.resolve(name)?).map(Vec::as_slice)
     }
 
-    /// Bytes of all tensors in memory: F16 and BF16 stay as they are, all else, and what a LoRA changes, becomes F32.
+    /// Bytes of all tensors in memory: F16 and BF16 stay as they are, F8_E4M3 becomes F16, all else, and what a LoRA changes,
+    /// F32.
     pub fn held_bytes(&self) -> u64 {
         self.tensors.iter().fold(0, |sum, (name, (_, entry))| {
-            let is_half = matches!(entry.dtype, Dtype::F16 | Dtype::BF16) && !self.deltas.contains_key(name);
+            let is_half =
+                matches!(entry.dtype, Dtype::F16 | Dtype::BF16 | Dtype::F8_E4M3) && !self.deltas.contains_key(name);
             let element = if is_half { 2 } else { 4 };
             sum.saturating_add(entry.elements().saturating_mul(element))
         })

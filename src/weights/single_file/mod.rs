@@ -122,6 +122,12 @@ fn refuse(weights: &Weights, family: Family) -> Result<(), (String, &'static str
     if weights.contains("cond_stage_model.model.token_embedding.weight") || family == Family::Sd2 {
         return Err(("it is an SD 2 model".to_owned(), "choose an SDXL or SD 1.5 model"));
     }
+    if weights.contains("scaled_fp8") || weights.names().any(|name| name.ends_with(".scale_weight")) {
+        return Err((
+            "it is fp8 with a scale for each tensor, which this program does not read".to_owned(),
+            "choose the f16 file, or one in plain fp8 (e4m3)",
+        ));
+    }
     if let Some([_, channels, ..]) = weights.shape(&format!("{UNET}input_blocks.0.0.weight"))
         && *channels == 9
     {
