@@ -163,3 +163,16 @@ fn a_key_too_few_and_one_too_many_are_seen() {
     assert_eq!(report.missing[0].0, name);
     assert_eq!(report.left_over, ["decoder.stray"]);
 }
+
+/// fp8 is held as f16, which has all of its numbers; a file in f32 takes twice as much.
+#[test]
+fn memory_of_the_unet_by_dtype() {
+    let tensors: BTreeMap<String, (Dtype, Vec<usize>)> = json("unet.json");
+    let held = |dtype: Dtype| {
+        let tensors = tensors.iter().map(|(name, (_, shape))| (name.clone(), (dtype, shape.clone())));
+        Weights::header_only("unet", tensors.collect()).held_bytes()
+    };
+    assert_eq!(held(Dtype::F16), 2 * 2_567_463_684);
+    assert_eq!([Dtype::BF16, Dtype::F8_E4M3].map(held), [held(Dtype::F16); 2]);
+    assert_eq!(held(Dtype::F32), 2 * held(Dtype::F16));
+}

@@ -1,6 +1,7 @@
 """Makes the seeds of tests/fuzz_replay.rs. Run: python tests/fuzz_seeds/make_seeds.py (torch).
 
 header: whole safetensors files of a few tensors, in the names of each kind of model and damaged in the usual ways.
+identify: names and shapes of the same files, and of a whole small model with its adapter and LoRA.
 pickle: programs as torch writes them, and as an attacker would."""
 
 import collections
@@ -95,3 +96,30 @@ seeds = {
 }
 for name, bytes_ in seeds.items():
     (here / "pickle" / name).write_bytes(bytes_)
+
+
+def names(name, tensors, dtype="F16"):
+    """A tensor a line, for what tells files apart by names and shapes."""
+    (here / "identify" / name).write_text("".join(f"{dtype} {'x'.join(map(str, shape))} {key}\n" for key, shape in tensors.items()))
+
+
+(here / "identify").mkdir(exist_ok=True)
+for file in sorted((here / "header").iterdir()):
+    data = file.read_bytes()
+    if file.name in ("cut", "longer", "huge_length", "overflow"):
+        continue
+    try:
+        entries = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        names(file.name, {key: about["shape"] for key, about in entries.items() if key != "__metadata__"})
+    except (ValueError, AttributeError, TypeError, KeyError, RecursionError):
+        continue
+# A whole small model, its LoRA and its adapter.
+model = json.loads((here.parent / "golden/by_rule/s.json").read_text())
+shape = {key: about[0] for key, about in model["tensors"].items()}
+cut = {"whole": lambda s: s, "transposed": lambda s: s[::-1], "pixel": lambda s: s + [1, 1]}
+single = {key: cut.get(how, cut["whole"])(shape[of[0]]) if how != "rows" else [len(of) * shape[of[0]][0], *shape[of[0]][1:]]
+          for key, (of, how) in model["single_file"].items()}
+names("whole_checkpoint", single)
+names("whole_vae", {key.replace("first_stage_model.", ""): s for key, s in single.items() if key.startswith("first_stage")})
+names("whole_adapter", {key.removeprefix("adapter_s."): s for key, s in shape.items() if key.startswith("adapter_s.")})
+names("whole_lora", {key: shape.get(of, []) if of else [] for key, (of, _) in model["loras"]["lora_ldm"].items()}, "F32")
