@@ -88,7 +88,7 @@ fn cut_anywhere_is_a_sentence_that_counts_what_is_missing() {
         }
     }
     let longer = [whole, vec![0; 5]].concat();
-    assert!(refused(&longer).contains("there are 5 bytes after the last tensor"));
+    assert!(refused(&longer).contains("it is 5 bytes too long"));
 }
 
 #[test]
@@ -343,14 +343,14 @@ fn a_check_names_what_is_missing_wrong_and_left_over() {
     assert_eq!(report.missing, [("add.bias".to_owned(), vec![2816])]);
     assert_eq!(
         report.sentence("unet/m.safetensors").unwrap(),
-        "unet/m.safetensors lacks 1 tensor, the first is 'add.bias', wanted [2816]; download the file again"
+        "unet/m.safetensors lacks the tensor 'add.bias', of shape [2816]; download the file again"
     );
 
     let wrong = header_only(&[("add.weight", &[1280, 1280]), exact[1], exact[2], exact[3]]);
     let said = check(&wrong, two_layers).sentence("m").unwrap();
     assert_eq!(
         said,
-        "m belongs to another model: 'add.weight' has shape [1280, 1280] where [2816, 1280] is wanted; choose the file that belongs to this config.json"
+        "m belongs to another model: 'add.weight' has shape [1280, 1280] where [2816, 1280] is wanted; download it again, or choose the file that belongs here"
     );
 
     let said = check(&header_only(&[("other", &[1])]), two_layers).sentence("m").unwrap();
@@ -363,7 +363,7 @@ fn a_check_names_what_is_missing_wrong_and_left_over() {
     let report = check(&more, two_layers);
     assert_eq!((report.sentence("m"), report.left_over.clone()), (None, vec!["ema.weight".to_owned()]));
     assert!(!report.is_exact());
-    assert!(report.notice("m").unwrap().contains("1 tensor that this model does not use, the first is 'ema.weight'"));
+    assert!(report.notice("m").unwrap().contains("holds more than this model uses: the tensor 'ema.weight'"));
 
     let report = check(&more, |_| candle_core::bail!("no such activation"));
     assert!(report.sentence("m").unwrap().contains("no such activation"));

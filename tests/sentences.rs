@@ -135,7 +135,7 @@ fn not_safetensors(table: &mut Table) {
     table.bytes_say("a text", "m.safetensors", b"Please read the licence before you download this file.\n");
     table.bytes_say("zeros", "m.safetensors", &[0; 4096]);
     table.bytes_say("a GGUF file", "m.gguf", b"GGUF\x03\0\0\0\x01\0\0\0\0\0\0\0");
-    table.bytes_say("a zipped pickle", "m.ckpt", b"PK\x03\x04\0\0\0\0\0\0\0\0archive/data.pkl");
+    table.bytes_say("a zipped pickle", "m.ckpt", b"PK\x03\x04\0\0\x08\x08\0\0archive/data.pkl");
     table.bytes_say("an old pickle", "m.pt", b"\x80\x02}q\0X\x05\0\0\0model");
     table.bytes_say("noise", "m.safetensors", &[0xC7, 0x91, 0x33, 0xFE, 0x02, 0x8B, 0xE5, 0x10, 0x77, 0x99]);
     let whole = std::fs::read(table.path("model.safetensors")).unwrap();
@@ -234,7 +234,7 @@ fn pairs(table: &mut Table) {
     let instant = with(&[("image_proj.latents", &[1, 16, 64]), ("image_proj.proj_in.weight", &[64, 512])]);
     table.adapter_says("InstantID", &instant);
     table.pair_says("a model in place of the adapter", "model.safetensors", "vision_a");
-    std::fs::write(table.path("adapter.bin"), b"PK\x03\x04\0\0\0\0").unwrap();
+    std::fs::write(table.path("adapter.bin"), b"PK\x03\x04\0\0\x08\x08\0\0archive/data.pkl").unwrap();
     table.pair_says("a pickled adapter", "adapter.bin", "vision_a");
     table.pair_says("a file in place of the encoder's folder", "adapter_s.safetensors", "vision_a/model.safetensors");
     table.pair_says("an adapter in place of the encoder", "adapter_s.safetensors", "adapter_s.safetensors");

@@ -62,7 +62,7 @@ fn a_file_that_is_no_whole_model_says_why() {
     let mut marked = single.clone();
     marked.push(("conditioner.embedders.0.model.token_embedding.weight".to_owned(), vec![1], vec![0.0]));
     for (tensors, word) in [
-        (without("first_stage_model."), "holds no vae"),
+        (without("first_stage_model."), "holds no VAE"),
         (without("conditioner."), "its text encoders are missing"),
         (
             without("_").iter().cloned().chain(single.iter().filter(|t| t.0.starts_with("model.")).cloned()).collect(),

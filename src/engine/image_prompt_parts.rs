@@ -10,7 +10,7 @@ use crate::nn::resampler::ResamplerShape;
 use crate::nn::unet_2d_blocks::BlockInfo;
 use crate::nn::unet_config::{PerLevel, UNet2DConditionConfig};
 use crate::pixels::ClipImageProcessor;
-use crate::weights::{AdapterInfo, AdapterKind, ModelFolder, Weights, WeightsError, pair};
+use crate::weights::{AdapterInfo, AdapterKind, Kind, ModelFolder, Weights, WeightsError, identify, pair};
 
 /// The adapter and the image encoder that it takes its features from.
 pub struct ImagePromptParts {
@@ -51,6 +51,13 @@ pub(super) fn image_prompt_parts(
     };
     let within = |name: &str| if part.is_empty() { name.to_owned() } else { format!("{part}/{name}") };
     let encoder_config: ClipVisionConfig = encoder_folder.json(&within("config.json"))?;
+    let encoder = encoder_folder.weights(part)?;
+    let kind = identify(&encoder);
+    if !matches!(kind, Kind::ImageEncoder { .. } | Kind::Unknown) {
+        let (file, what) = (encoder.name().to_owned(), kind.to_string());
+        let advice = "choose the folder of a CLIP image encoder".to_owned();
+        return Err(WeightsError::OtherKind { file, what, wanted: "an image encoder", advice }.into());
+    }
     let info = AdapterInfo::read(&adapter)?;
     let cross_attentions = block_infos.iter().map(|block| block.cross_attentions.len()).sum();
     let unet_width = match &unet.cross_attention_dim {
@@ -58,7 +65,6 @@ pub(super) fn image_prompt_parts(
         PerLevel::Each(_) => info.cross_attention_dim,
     };
     pair(&info, unet_width, cross_attentions, encoder_config.projection_dim, encoder_config.hidden_size)?;
-    let encoder = encoder_folder.weights(part)?;
     checked(&encoder, notices, |vb| ClipVisionModelWithProjection::new(&encoder_config, vb).map(drop))?;
     let projection = projection_shape(&info, &adapter)?;
     checked(&adapter, notices, |vb| {

@@ -43,6 +43,13 @@ impl fmt::Display for AdapterKind {
     }
 }
 
+impl AdapterKind {
+    /// As the sentence about one begins.
+    fn with_article(self) -> String {
+        format!("{} {self} adapter", if self == Self::InstantId { "an" } else { "a" })
+    }
+}
+
 /// InsightFace's embeddings have this many numbers, and no CLIP encoder's states do.
 const FACE_EMBEDDING: usize = 512;
 
@@ -72,7 +79,7 @@ impl AdapterInfo {
             return Err(WeightsError::OtherKind { file, what, wanted: "an IP-Adapter", advice });
         };
         if !info.kind.is_supported() {
-            return Err(WeightsError::UnsupportedAdapter { file, what: format!("a {} adapter", info.kind) });
+            return Err(WeightsError::UnsupportedAdapter { file, what: info.kind.with_article() });
         }
         let broken = |why: String| Err(WeightsError::BrokenAdapter { file: info.file.clone(), why });
         let values = width_of(weights, ".to_v_ip.weight").1;
@@ -93,7 +100,8 @@ impl AdapterInfo {
         match tokens_width {
             Some([width]) if *width == info.cross_attention_dim => Ok(info),
             Some(shape) => {
-                broken(format!("its image tokens are {shape:?} wide, its layers {}", info.cross_attention_dim))
+                let width = shape.first().copied().unwrap_or(0);
+                broken(format!("its image tokens are {width} wide, its layers take {}", info.cross_attention_dim))
             }
             None => broken("the norm of its image projection is missing".to_owned()),
         }
@@ -146,7 +154,7 @@ pub fn pair(
 ) -> Result<(), WeightsError> {
     let file = adapter.file.clone();
     if !adapter.kind.is_supported() {
-        return Err(WeightsError::UnsupportedAdapter { file, what: format!("a {} adapter", adapter.kind) });
+        return Err(WeightsError::UnsupportedAdapter { file, what: adapter.kind.with_article() });
     }
     if adapter.cross_attention_dim != unet_cross_attention_dim {
         let named = |width: usize| match Family::of_adapter(width) {

@@ -13,7 +13,7 @@ use safetensors::Dtype;
 
 use super::Weights;
 use super::backend::candle_dtype;
-use super::error::{count, shown};
+use super::error::{count, count_named, shown};
 
 /// Last parts of names that published files carry and no network needs: buffers of position numbers, counters of
 /// batch norms, CLIP's temperature.
@@ -45,17 +45,17 @@ impl Report {
     /// What makes the file unusable, in one line about `file`; `None` if it can be loaded.
     pub fn sentence(&self, file: &str) -> Option<String> {
         if let Some((name, wanted)) = self.missing.first() {
-            let name = shown(name);
             if self.missing.len() * 2 > self.wanted {
                 return Some(format!(
-                    "{file} belongs to another model: it lacks {} of {} tensors, the first is '{name}'; choose the file that belongs here",
+                    "{file} belongs to another model: it lacks {} of {} tensors, the first is '{}'; choose the file that belongs here",
                     self.missing.len(),
-                    self.wanted
+                    self.wanted,
+                    shown(name)
                 ));
             }
             return Some(format!(
-                "{file} lacks {}, the first is '{name}', wanted {wanted:?}; download the file again",
-                count(self.missing.len(), "tensor")
+                "{file} lacks {}, of shape {wanted:?}; download the file again",
+                count_named(self.missing.len(), "tensor", name)
             ));
         }
         if let Some((name, wanted, found)) = self.wrong_shape.first() {
@@ -64,15 +64,14 @@ impl Report {
                 n => format!(" and {} more differ", count(n, "tensor")),
             };
             return Some(format!(
-                "{file} belongs to another model: '{}' has shape {found:?} where {wanted:?} is wanted{others}; choose the file that belongs to this config.json",
+                "{file} belongs to another model: '{}' has shape {found:?} where {wanted:?} is wanted{others}; download it again, or choose the file that belongs here",
                 shown(name)
             ));
         }
         if let Some((name, dtype)) = self.wrong_dtype.first() {
             return Some(format!(
-                "{file} holds {} of a dtype that cannot be used, the first is '{}' ({dtype}); get an F32, F16 or BF16 file",
-                count(self.wrong_dtype.len(), "tensor"),
-                shown(name)
+                "{file} holds {} in {dtype}, which cannot be used; get an F32, F16 or BF16 file",
+                count_named(self.wrong_dtype.len(), "tensor", name)
             ));
         }
         let why = self.stopped.as_ref()?;
@@ -82,11 +81,7 @@ impl Report {
     /// What is odd but harmless, in one line about `file`: tensors that nobody asked for.
     pub fn notice(&self, file: &str) -> Option<String> {
         let first = self.left_over.first()?;
-        Some(format!(
-            "{file} holds {} that this model does not use, the first is '{}'",
-            count(self.left_over.len(), "tensor"),
-            shown(first)
-        ))
+        Some(format!("{file} holds more than this model uses: {}", count_named(self.left_over.len(), "tensor", first)))
     }
 }
 

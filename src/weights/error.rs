@@ -101,6 +101,14 @@ pub(super) fn count(n: usize, thing: &str) -> String {
     format!("{n} {thing}{}", if n == 1 { "" } else { "s" })
 }
 
+/// Several things by their number and the first one's name, one by its name: `2 tensors, the first is 'x'`, `the tensor 'x'`.
+pub(super) fn count_named(n: usize, thing: &str, first: &str) -> String {
+    match n {
+        1 => format!("the {thing} '{}'", shown(first)),
+        _ => format!("{}, the first is '{}'", count(n, thing), shown(first)),
+    }
+}
+
 /// A path as messages show it.
 pub(super) fn shown_path(path: &std::path::Path) -> String {
     // Paths are not cut: the end is what tells files apart.

@@ -88,7 +88,7 @@ impl Header {
             return Err(WeightsError::Truncated { file: file(), missing: whole - len, whole, at_least: "" });
         }
         if whole < len {
-            return Err(bad(format!("there are {} after the last tensor", count((len - whole) as usize, "byte"))));
+            return Err(bad(format!("it is {} too long", count((len - whole) as usize, "byte"))));
         }
         Ok(Self { tensors, metadata: parsed.metadata, file_len: len, hash: blake3::hash(&json) })
     }

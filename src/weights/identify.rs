@@ -49,6 +49,16 @@ impl Family {
     }
 }
 
+impl Family {
+    /// What is made for this family, after "for".
+    pub fn models(self) -> String {
+        match self {
+            Self::Other => "a model of unknown family".to_owned(),
+            known => known.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Family {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -201,8 +211,9 @@ impl fmt::Display for Kind {
             }
             Self::Adapter { adapter, family, .. } => write!(
                 f,
-                "an IP-Adapter ({}, for {family}, cross-attention {} wide in {})",
+                "an IP-Adapter ({}, for {}, cross-attention {} wide in {})",
                 adapter.kind,
+                family.models(),
                 adapter.cross_attention_dim,
                 count(adapter.layers, "layer")
             ),
@@ -224,7 +235,7 @@ impl fmt::Display for Kind {
             Self::Lora { dialect, family, rank, text } => {
                 f.write_str("a LoRA")?;
                 if let Some(family) = family {
-                    write!(f, " for {family}")?;
+                    write!(f, " for {}", family.models())?;
                 }
                 write!(f, " ({dialect}")?;
                 if *rank > 0 {
@@ -232,7 +243,7 @@ impl fmt::Display for Kind {
                 }
                 f.write_str(if *text { ", with text encoders)" } else { ")" })
             }
-            Self::ControlNet { family } => write!(f, "a ControlNet for {family}"),
+            Self::ControlNet { family } => write!(f, "a ControlNet for {}", family.models()),
             Self::Unknown => f.write_str("a safetensors file of no known kind"),
         }
     }

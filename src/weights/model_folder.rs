@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-use super::WeightsError;
 use super::error::{shown, shown_path};
 use super::files::Weights;
 use super::single_file::SingleFile;
+use super::{Kind, WeightsError, identify};
 
 /// The longest settings or vocabulary file that is read; CLIP's vocab.json has 1 MB.
 const LONGEST_TEXT: u64 = 64 << 20;
@@ -65,7 +65,17 @@ impl ModelFolder {
         if about.is_dir() {
             return Ok(Self { name, place: Place::Disk(path.to_owned()) });
         }
-        Err(WeightsError::IsFile { file: name, advice: "give the folder that holds it".to_owned() })
+        // A tower's file lies beside its settings; another file is not what was meant.
+        let kind = Weights::open(path).map_or(Kind::Unknown, |weights| identify(&weights));
+        let advice = match kind {
+            Kind::TextEncoder { .. }
+            | Kind::ImageEncoder { .. }
+            | Kind::Unet { .. }
+            | Kind::Vae { .. }
+            | Kind::Unknown => "give the folder that holds it".to_owned(),
+            other => format!("it holds {other}; give the folder of what belongs here"),
+        };
+        Err(WeightsError::IsFile { file: name, advice })
     }
 
     /// Files built into the program: names inside the folder, and their bytes.
@@ -164,7 +174,7 @@ impl ModelFolder {
                     "vae" => "name one with --vae, or choose a checkpoint that holds it",
                     _ => "choose a whole checkpoint, or a folder in diffusers format",
                 };
-                let wanted = component.to_owned();
+                let wanted = if component == "vae" { "VAE" } else { component }.to_owned();
                 WeightsError::MissingFile { file: self.name.clone(), wanted, advice: advice.to_owned() }
             }),
             Place::Disk(path) => {

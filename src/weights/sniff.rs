@@ -28,7 +28,7 @@ impl std::fmt::Display for Impostor {
             Self::Pickle => "a PyTorch pickle",
             Self::Gguf => "a GGUF file",
             Self::Zeros => "filled with zeros (an unfinished download)",
-            Self::Unknown => "something else",
+            Self::Unknown => "of a format that this program does not know",
         })
     }
 }

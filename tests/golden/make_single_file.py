@@ -174,7 +174,7 @@ def main():
             latents[case["name"]] = reference_sd15.run(root, case).contiguous()
             table.append({"name": case["name"], "model": case["model"], "flags": cases.flags(case), "tolerance": TOLERANCE})
             print(case["name"], float(latents[case["name"]].std()), float(latents[case["name"]].abs().max()), flush=True)
-        for folder, strength in (("peft_patterns", 0.5), ("peft_root", -1.25)):
+        for folder, strength in (("peft_patterns", 0.5), ("peft_root", -0.75)):
             case = s_cases()[0] | dict(prompt="a boat", seed=8, references=[], name=f"s_{folder}")
             latents[case["name"]] = reference.run(root, case, change=with_peft(root, folder, strength)).contiguous()
             flags = cases.flags(case) + ["--lora", f"{folder}/adapter_model.safetensors", "--lora-strength", str(strength)]

@@ -246,9 +246,8 @@ fn left_over(weights: &Weights) -> Option<String> {
     let others: Vec<&str> = weights.names().filter(|name| !is_known(name)).collect();
     let first = others.first()?;
     Some(format!(
-        "{} holds {} that this program does not use, the first is '{}'",
+        "{} holds more than this program uses: {}",
         weights.name(),
-        super::error::count(others.len(), "tensor"),
-        super::error::shown(first)
+        super::error::count_named(others.len(), "tensor", first)
     ))
 }
