@@ -34,8 +34,10 @@ fn field(path: &str, label: &str) -> Option<u64> {
 const LIVE_MAPS: u64 = 12;
 /// Attention holds its scores, their exponentials and the weights of one chunk of queries: 64 MiB each at most.
 const ATTENTION_BYTES: u64 = 3 * (64 << 20);
-/// The same for the VAE, per pixel of its outermost level.
-const LIVE_VAE_MAPS: u64 = 6;
+/// The same for the VAE, per pixel of its outermost level. SDXL's at 1024 x 1024, where a map takes 512 MiB, takes 7.5.
+const LIVE_VAE_MAPS: u64 = 8;
+/// Weights lie on large pages, which rounds each up: SDXL's UNet in f16 takes 1.09 of its bytes (`tests/full_size.py`).
+const ON_PAGES: f64 = 1.09;
 
 /// Bytes that a pass of the UNet needs beside its weights, for `latents` positions.
 pub fn unet_bytes(config: &UNet2DConditionConfig, latents: u64, batch: usize) -> u64 {
@@ -68,14 +70,15 @@ struct Weights {
 impl Weights {
     fn of(model: &Model) -> Self {
         let image = model.image_prompt.as_ref();
-        let encoders = model.text.iter().map(|tower| tower.weights.held_bytes());
-        let encoders = encoders.chain(image.map(|parts| parts.encoder.held_bytes()));
-        let unet = model.unet.held_bytes();
+        let held = |weights: &crate::weights::Weights| (weights.held_bytes() as f64 * ON_PAGES) as u64;
+        let encoders = model.text.iter().map(|tower| held(&tower.weights));
+        let encoders = encoders.chain(image.map(|parts| held(&parts.encoder)));
+        let unet = held(&model.unet);
         Self {
             largest_encoder: encoders.max().unwrap_or(0),
             unet,
-            adapter: image.map_or(0, |parts| parts.adapter.held_bytes()),
-            vae: model.vae.held_bytes(),
+            adapter: image.map_or(0, |parts| held(&parts.adapter)),
+            vae: held(&model.vae),
             is_wide: unet > 3 * model.unet.parameters(),
             is_merged: !model.loras.is_empty(),
         }
