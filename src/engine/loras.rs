@@ -46,8 +46,8 @@ impl Loras {
 
     /// The first that makes a few-step model of any, used whole and forwards.
     pub fn few_step(&self) -> Option<FewStep> {
-        let whole = self.0.iter().filter(|(_, how)| how.strength > 0.0 && how.blocks.is_empty());
-        whole.filter_map(|(lora, _)| lora.few_step()).next()
+        let mut whole = self.0.iter().filter(|(_, how)| how.strength > 0.0 && how.blocks.is_empty());
+        whole.find_map(|(lora, _)| lora.few_step())
     }
 
     /// Merges them into the components of a model.

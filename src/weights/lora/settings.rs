@@ -80,14 +80,16 @@ impl PeftConfig {
             (_, true) => return Some("DoRA".to_owned()),
             _ => {}
         }
-        let patterns = self.alpha_pattern.iter().flat_map(|patterns| &patterns.0);
-        let pattern = patterns.into_iter().find(odd).map(|(pattern, _)| shown(pattern))?;
+        let pattern = self.alpha_patterns().find(odd).map(|(pattern, _)| shown(pattern))?;
         Some(format!("one whose alpha_pattern '{pattern}' is more than the end of a name"))
     }
 
+    fn alpha_patterns(&self) -> impl Iterator<Item = &(String, f64)> {
+        self.alpha_pattern.iter().flat_map(|patterns| &patterns.0)
+    }
+
     fn scaling(&self, module: &ModuleName) -> Scaling {
-        let patterns = self.alpha_pattern.iter().flat_map(|patterns| &patterns.0);
-        let own = patterns.into_iter().find(|(pattern, _)| is_meant(pattern, &module.path));
+        let own = self.alpha_patterns().find(|(pattern, _)| is_meant(pattern, &module.path));
         let alpha = own.map_or(self.lora_alpha, |(_, alpha)| *alpha);
         Scaling { alpha, is_rank_stabilised: self.use_rslora }
     }
