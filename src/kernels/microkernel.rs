@@ -5,11 +5,15 @@
 //! times, so that the multipliers and not the loads set the pace (K. Goto, R. van de Geijn, "Anatomy of High-Performance
 //! Matrix Multiplication", ACM TOMS 34, 2008, section 5; tile shapes as in BLIS).
 
+use half::f16;
+
 use super::Isa;
 
 /// Most depth that one call goes through; also the distance between two rows of the left side, so that their addresses
 /// are constants. 20 cache lines: rows of one tile fall into different cache sets.
 pub(super) const DEPTH: usize = 320;
+/// Steps of depth in which a row of the left side passes through one cache line.
+const STEPS: usize = 16;
 /// Vectors side by side in a panel.
 pub(super) const VECTORS: usize = 2;
 /// The most columns of a panel, and rows of a tile, of any instruction set.
@@ -27,6 +31,9 @@ pub(super) struct Tile {
     pub left: *const f32,
     /// `depth` rows of the panel's width.
     pub panel: *const f32,
+    /// The same rows in f16 where `panel` does not hold them yet: this call widens them, writes them there and saves the
+    /// others the work. Null where it does. Only sets that [`widens`] says.
+    pub half: *const f16,
     pub start: *const f32,
     pub start_stride: usize,
     /// One row for all.
@@ -35,6 +42,10 @@ pub(super) struct Tile {
     pub full_stride: usize,
     pub out: *mut f32,
     pub out_stride: usize,
+    /// What is needed soon: a cache line is asked for with each step of depth, this many bytes after the one before. It is
+    /// never read, so it may point anywhere.
+    pub ahead: *const u8,
+    pub ahead_step: usize,
 }
 
 /// Numbers in a vector.
@@ -61,9 +72,15 @@ pub(super) fn tile_rows(isa: Isa) -> usize {
     }
 }
 
+/// Whether a call can widen f16 on its way: conversions cost little between the products, and much before them.
+pub(super) fn widens(isa: Isa) -> bool {
+    matches!(isa, Isa::Avx2Fma | Isa::Avx512)
+}
+
 /// # Safety
 /// The machine has `isa`; `1 <= rows <= tile_rows(isa)`, `1 <= columns <= panel_columns(isa)`, `depth <= DEPTH`; every
-/// pointer reaches as far as [`Tile`] says, for `columns` rounded up to whole vectors; nothing else writes there.
+/// pointer reaches as far as [`Tile`] says, for `columns` rounded up to whole vectors; nothing else writes there; `panel`
+/// may be written to where `half` is not null, and then the set is one that [`widens`].
 pub(super) unsafe fn run(isa: Isa, tile: &Tile) {
     let whole = tile.columns > lanes(isa);
     // SAFETY: the caller's promise.
@@ -80,27 +97,50 @@ pub(super) unsafe fn run(isa: Isa, tile: &Tile) {
     }
 }
 
-/// One instruction set's kernel, from its vector operations: `load(ptr)`, `store(ptr, v)`, `spread(ptr)` of one number,
-/// `add(a, b)`, `multiply_add(a, b, sum)`.
+/// One instruction set's kernel, from its vector operations: `zero()`, `load(ptr)`, `store(ptr, v)`, `spread(ptr)` of one
+/// number, `widen(ptr)` of f16, `add(a, b)`, `multiply_add(a, b, sum)`; `soon(ptr)` asks for a cache line, `later(ptr)` for one in the second
+/// cache.
 macro_rules! microkernel {
-    ($(#[$feature:meta])* $lanes:literal, [$($rows:literal)*]) => {
+    ($(#[$feature:meta])* $lanes:literal, widens: $widens:literal, [$($rows:literal)*]) => {
         const LANES: usize = $lanes;
 
         $(#[$feature])*
-        unsafe fn tile<const ROWS: usize, const WIDE: usize>(t: &Tile) {
+        unsafe fn tile<const ROWS: usize, const WIDE: usize, const WIDEN: bool>(t: &Tile) {
             // SAFETY: the promise of `super::run`; with constant bounds the loops unroll and `sum` stays in registers.
             unsafe {
-                let mut sum = [[load(t.start); WIDE]; ROWS];
+                // What is added or overwritten at the end is far away, and would be waited for then.
                 for r in 0..ROWS {
                     for v in 0..WIDE {
-                        sum[r][v] = load(t.start.add(r * t.start_stride + v * LANES));
+                        soon(t.full_add.wrapping_add(r * t.full_stride + v * LANES).cast());
+                        soon(t.out.wrapping_add(r * t.out_stride + v * LANES).cast_const().cast());
                     }
                 }
-                let (mut left, mut panel) = (t.left, t.panel);
-                for _ in 0..t.depth {
-                    let mut row = [load(panel); WIDE];
-                    for v in 1..WIDE {
-                        row[v] = load(panel.add(v * LANES));
+                let mut sum = [[zero(); WIDE]; ROWS];
+                let (mut left, mut panel, mut half, mut ahead) = (t.left, t.panel, t.half, t.ahead);
+                let mut near = left;
+                for done in 0..t.depth {
+                    // Rows lie apart, too many of them for the machine's own prediction: each step asks for one row's
+                    // numbers of the next cache line but one, or of the next tile. (One loop: of two, the compiler does
+                    // not keep the sums in registers.)
+                    if done % STEPS == 0 {
+                        let later_on = done + 2 * STEPS;
+                        near = match later_on < t.depth {
+                            true => t.left.wrapping_add(later_on),
+                            false => t.left.wrapping_add(ROWS * DEPTH + (later_on - t.depth) / STEPS * STEPS),
+                        };
+                    }
+                    soon(near.cast());
+                    near = near.wrapping_add(DEPTH);
+                    later(ahead);
+                    ahead = ahead.wrapping_add(t.ahead_step);
+                    let mut row = [zero(); WIDE];
+                    for v in 0..WIDE {
+                        if WIDEN {
+                            row[v] = widen(half.add(v * LANES));
+                            store(panel.cast_mut().add(v * LANES), row[v]);
+                        } else {
+                            row[v] = load(panel.add(v * LANES));
+                        }
                     }
                     for r in 0..ROWS {
                         let x = spread(left.add(r * DEPTH));
@@ -110,12 +150,16 @@ macro_rules! microkernel {
                     }
                     left = left.add(1);
                     panel = panel.add(VECTORS * LANES);
+                    if WIDEN {
+                        half = half.add(VECTORS * LANES);
+                    }
                 }
                 for r in 0..ROWS {
                     for v in 0..WIDE {
                         let full = load(t.full_add.add(r * t.full_stride + v * LANES));
                         let extra = add(load(t.row_add.add(v * LANES)), full);
-                        store(t.out.add(r * t.out_stride + v * LANES), add(sum[r][v], extra));
+                        let before = load(t.start.add(r * t.start_stride + v * LANES));
+                        store(t.out.add(r * t.out_stride + v * LANES), add(add(sum[r][v], before), extra));
                     }
                 }
             }
@@ -124,9 +168,11 @@ macro_rules! microkernel {
         pub(super) unsafe fn run(t: &Tile, whole: bool) {
             // SAFETY: the promise of `super::run`.
             unsafe {
-                match (t.rows, whole) {
-                    $(($rows, true) => tile::<$rows, 2>(t),
-                    ($rows, false) => tile::<$rows, 1>(t),)*
+                match (t.rows, whole, $widens && !t.half.is_null()) {
+                    $(($rows, true, false) => tile::<$rows, 2, false>(t),
+                    ($rows, false, false) => tile::<$rows, 1, false>(t),
+                    ($rows, true, true) => tile::<$rows, 2, $widens>(t),
+                    ($rows, false, true) => tile::<$rows, 1, $widens>(t),)*
                     _ => debug_assert!(false, "a tile of {} rows", t.rows),
                 }
             }
@@ -137,11 +183,14 @@ macro_rules! microkernel {
 #[cfg(target_arch = "x86_64")]
 mod avx512 {
     use std::arch::x86_64::{
-        _mm512_add_ps as add, _mm512_fmadd_ps as multiply_add, _mm512_loadu_ps as load, _mm512_set1_ps,
+        _MM_HINT_T0, _MM_HINT_T1, _mm_prefetch, _mm256_loadu_si256, _mm512_add_ps as add, _mm512_cvtph_ps,
+        _mm512_fmadd_ps as multiply_add, _mm512_loadu_ps as load, _mm512_set1_ps, _mm512_setzero_ps as zero,
         _mm512_storeu_ps as store,
     };
 
-    use super::{DEPTH, Tile, VECTORS};
+    use half::f16;
+
+    use super::{DEPTH, STEPS, Tile, VECTORS};
 
     #[inline]
     #[target_feature(enable = "avx512f")]
@@ -150,17 +199,39 @@ mod avx512 {
         _mm512_set1_ps(unsafe { *at })
     }
 
-    microkernel!(#[target_feature(enable = "avx512f")] 16, [1 2 3 4 5 6 7 8 9 10 11 12 13 14]);
+    #[inline(always)]
+    unsafe fn soon(at: *const u8) {
+        // SAFETY: a hint may name any address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
+    }
+
+    #[inline(always)]
+    unsafe fn later(at: *const u8) {
+        // SAFETY: a hint may name any address.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) };
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    unsafe fn widen(at: *const f16) -> std::arch::x86_64::__m512 {
+        // SAFETY: the caller's pointer is good for 16 numbers.
+        _mm512_cvtph_ps(unsafe { _mm256_loadu_si256(at.cast()) })
+    }
+
+    microkernel!(#[target_feature(enable = "avx512f")] 16, widens: true, [1 2 3 4 5 6 7 8 9 10 11 12 13 14]);
 }
 
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
     use std::arch::x86_64::{
-        _mm256_add_ps as add, _mm256_fmadd_ps as multiply_add, _mm256_loadu_ps as load, _mm256_set1_ps,
+        _MM_HINT_T0, _MM_HINT_T1, _mm_loadu_si128, _mm_prefetch, _mm256_add_ps as add, _mm256_cvtph_ps,
+        _mm256_fmadd_ps as multiply_add, _mm256_loadu_ps as load, _mm256_set1_ps, _mm256_setzero_ps as zero,
         _mm256_storeu_ps as store,
     };
 
-    use super::{DEPTH, Tile, VECTORS};
+    use half::f16;
+
+    use super::{DEPTH, STEPS, Tile, VECTORS};
 
     #[inline]
     #[target_feature(enable = "avx2,fma")]
@@ -169,16 +240,38 @@ mod avx2 {
         _mm256_set1_ps(unsafe { *at })
     }
 
-    microkernel!(#[target_feature(enable = "avx2,fma")] 8, [1 2 3 4 5 6]);
+    #[inline(always)]
+    unsafe fn soon(at: *const u8) {
+        // SAFETY: a hint may name any address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
+    }
+
+    #[inline(always)]
+    unsafe fn later(at: *const u8) {
+        // SAFETY: a hint may name any address.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) };
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
+    unsafe fn widen(at: *const f16) -> std::arch::x86_64::__m256 {
+        // SAFETY: the caller's pointer is good for 8 numbers.
+        _mm256_cvtph_ps(unsafe { _mm_loadu_si128(at.cast()) })
+    }
+
+    microkernel!(#[target_feature(enable = "avx2,fma,f16c")] 8, widens: true, [1 2 3 4 5 6]);
 }
 
 #[cfg(target_arch = "aarch64")]
 mod neon {
     use std::arch::aarch64::{
-        float32x4_t, vaddq_f32 as add, vfmaq_f32, vld1q_dup_f32 as spread, vld1q_f32 as load, vst1q_f32 as store,
+        float32x4_t, vaddq_f32 as add, vdupq_n_f32, vfmaq_f32, vld1q_dup_f32 as spread, vld1q_f32 as load,
+        vst1q_f32 as store,
     };
 
-    use super::{DEPTH, Tile, VECTORS};
+    use half::f16;
+
+    use super::{DEPTH, STEPS, Tile, VECTORS};
 
     #[inline]
     #[target_feature(enable = "neon")]
@@ -186,11 +279,31 @@ mod neon {
         vfmaq_f32(sum, a, b)
     }
 
-    microkernel!(#[target_feature(enable = "neon")] 4, [1 2 3 4 5 6 7 8]);
+    #[inline]
+    #[target_feature(enable = "neon")]
+    unsafe fn zero() -> float32x4_t {
+        vdupq_n_f32(0.0)
+    }
+
+    #[inline]
+    unsafe fn widen(_: *const f16) -> float32x4_t {
+        unreachable!("not a set that widens")
+    }
+
+    // Left to the machine's own prediction.
+    #[inline(always)]
+    unsafe fn soon(_: *const u8) {}
+
+    #[inline(always)]
+    unsafe fn later(_: *const u8) {}
+
+    microkernel!(#[target_feature(enable = "neon")] 4, widens: false, [1 2 3 4 5 6 7 8]);
 }
 
 mod portable {
-    use super::{DEPTH, Tile, VECTORS};
+    use half::f16;
+
+    use super::{DEPTH, STEPS, Tile, VECTORS};
 
     type Four = [f32; 4];
 
@@ -223,5 +336,22 @@ mod portable {
         std::array::from_fn(|i| a[i] * b[i] + sum[i])
     }
 
-    microkernel!(4, [1 2 3 4]);
+    #[inline(always)]
+    unsafe fn zero() -> Four {
+        [0.0; 4]
+    }
+
+    #[inline]
+    unsafe fn widen(_: *const f16) -> Four {
+        unreachable!("not a set that widens")
+    }
+
+    // Left to the machine's own prediction.
+    #[inline(always)]
+    unsafe fn soon(_: *const u8) {}
+
+    #[inline(always)]
+    unsafe fn later(_: *const u8) {}
+
+    microkernel!(4, widens: false, [1 2 3 4]);
 }

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::Isa;
 use super::buffer::Buffer;
-use super::microkernel::panel_columns;
+use super::microkernel::{panel_columns, widens};
 use super::widen::{widen_bf16, widen_f16};
 
 enum Stored {
@@ -107,6 +107,27 @@ impl Panels {
             Stored::Bf16(all) => widen_bf16(self.isa, &all[range], scratch),
         }
         scratch
+    }
+
+    /// The same rows as they are stored, where the microkernel can widen them itself.
+    pub(super) fn half(&self, panel: usize, first: usize, depth: usize) -> Option<&[f16]> {
+        let columns = self.columns();
+        let start = (panel * self.inputs + first) * columns;
+        match &self.stored {
+            Stored::F16(all) if widens(self.isa) => Some(&all[start..start + depth * columns]),
+            _ => None,
+        }
+    }
+
+    /// Where the weights behind row `row` of a panel begin, in whatever precision, and the bytes of `depth` rows of them:
+    /// to be fetched ahead, not to be read, since they may lie beyond the end.
+    pub(super) fn bytes_after(&self, panel: usize, row: usize, depth: usize) -> (*const u8, usize) {
+        let (at, columns) = ((panel * self.inputs + row) * self.columns(), self.columns());
+        match &self.stored {
+            Stored::F32(all) => (all.as_ptr().wrapping_add(at).cast(), 4 * depth * columns),
+            Stored::F16(all) => (all.as_ptr().wrapping_add(at).cast(), 2 * depth * columns),
+            Stored::Bf16(all) => (all.as_ptr().wrapping_add(at).cast(), 2 * depth * columns),
+        }
     }
 
     /// Bytes that the weights take.

@@ -1,73 +1,140 @@
-//! How a product is cut into tasks.
+//! How a product is shared out among threads.
+//!
+//! Rows are cut into blocks that stay in the second cache whole, and each block meets the panels in parts. A thread takes
+//! a block that nobody has begun and goes through its parts; when all blocks are begun it helps with one that is not
+//! done, so that the threads end together however fast each of them runs.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::microkernel::tile_rows;
 use super::panels::Panels;
 
-/// Most rows of a task: with `DEPTH` numbers each they fill a third of a 2 MiB second cache.
-const MAX_TASK_ROWS: usize = 528;
-/// Most panels of a task: its part of the output should stay in the second cache as well.
-const MAX_TASK_PANELS: usize = 20;
+/// Numbers of a block of rows: 1.25 MiB, beside which a panel and its sums find room in a 2 MiB second cache.
+const BLOCK_NUMBERS: usize = 320 << 10;
+/// Most rows of a block: beyond, nothing is gained.
+const MOST_ROWS: usize = 512;
+/// Fewest tiles of a block, however deep the product is: widening a panel costs about two rows' products.
+const LEAST_TILES: usize = 4;
+/// With fewer tiles than this a block is not made smaller for the sake of one block a thread.
+const GOOD_TILES: usize = 8;
+/// Multiply-adds of vectors that a part has, about: a few tens of microseconds.
+const PART: usize = 100_000;
 
-/// Equal tasks over a grid of groups, rows and panels.
+/// A grid of blocks of rows and parts of panels, and how much of it has been taken.
 pub(super) struct Plan {
-    rows: usize,
-    panels: usize,
-    task_rows: usize,
-    task_panels: usize,
-    row_tasks: usize,
-    panel_tasks: usize,
     groups: usize,
+    rows: usize,
+    block_rows: usize,
+    row_blocks: usize,
+    panels: usize,
+    part_panels: usize,
+    parts: usize,
+    /// The next block that nobody has begun.
+    fresh: AtomicUsize,
+    /// The next part of each block.
+    next: Vec<AtomicUsize>,
 }
 
 impl Plan {
-    /// The cheapest grid for this many threads, by what gathering rows and widening panels costs beside the products.
-    pub(super) fn best(panels: &Panels, groups: usize, rows: usize, threads: usize) -> Self {
-        let count = panels.count();
+    pub(super) fn new(panels: &Panels, groups: usize, rows: usize, threads: usize) -> Self {
         let height = tile_rows(panels.isa);
+        let most = (BLOCK_NUMBERS / panels.inputs).clamp(LEAST_TILES * height, MOST_ROWS.max(LEAST_TILES * height));
+        let mut row_blocks = rows.div_ceil(most);
+        let even = (groups * row_blocks).next_multiple_of(threads).div_ceil(groups);
+        if rows / even >= GOOD_TILES * height {
+            row_blocks = even;
+        }
+        let block_rows = rows.div_ceil(row_blocks);
+        let row_blocks = rows.div_ceil(block_rows);
+        let count = panels.count();
         // Panels of values and gates stay together.
         let unit = if panels.gated { 2 } else { 1 };
-        // In steps of one multiply-add of a whole tile row, per unit of depth.
-        let gather = 0.4;
-        let widen = 4.0;
-        let mut best: Option<(f64, Self)> = None;
-        let least = rows.div_ceil(MAX_TASK_ROWS);
-        for parts in least..=(least + 4 * threads).min(rows.div_ceil(height)).max(least) {
-            let task_rows = rows.div_ceil(parts).next_multiple_of(height).min(rows);
-            let row_tasks = rows.div_ceil(task_rows);
-            for task_panels in (unit..=MAX_TASK_PANELS.min(count).max(unit)).step_by(unit) {
-                let panel_tasks = count.div_ceil(task_panels);
-                let tasks = groups * row_tasks * panel_tasks;
-                let one = (task_rows * task_panels) as f64 + gather * task_rows as f64 + widen * task_panels as f64;
-                // Half a task more: with few large ones the threads seldom end together.
-                let cost = (tasks.div_ceil(threads) as f64 + if threads > 1 { 0.15 } else { 0.0 }) * one;
-                if best.as_ref().is_none_or(|(least, _)| cost < *least) {
-                    best = Some((
-                        cost,
-                        Self { rows, panels: count, task_rows, task_panels, row_tasks, panel_tasks, groups },
-                    ));
-                }
-            }
-        }
-        match best {
-            Some((_, plan)) => plan,
-            None => {
-                Self { rows, panels: count, task_rows: rows, task_panels: count, row_tasks: 1, panel_tasks: 1, groups }
-            }
+        let blocks = groups * row_blocks;
+        // Some parts for each thread, but each large enough to be worth taking.
+        let most = (count * blocks).div_ceil(4 * threads);
+        let part_panels = (PART / (block_rows * panels.inputs)).clamp(1, most.max(1)).next_multiple_of(unit);
+        Self {
+            groups,
+            rows,
+            block_rows,
+            row_blocks,
+            panels: count,
+            part_panels,
+            parts: count.div_ceil(part_panels),
+            fresh: AtomicUsize::new(0),
+            next: (0..blocks).map(|_| AtomicUsize::new(0)).collect(),
         }
     }
 
-    pub(super) fn tasks(&self) -> usize {
-        self.groups * self.row_tasks * self.panel_tasks
+    /// How many threads find work.
+    pub(super) fn workers(&self, threads: usize) -> usize {
+        (self.next.len() * self.parts).min(threads)
     }
 
-    /// Group, first row, rows and panels of one task.
-    pub(super) fn task(&self, index: usize) -> (usize, usize, usize, Range<usize>) {
-        let (rest, panels) = (index / self.panel_tasks, index % self.panel_tasks);
-        let (group, part) = (rest / self.row_tasks, rest % self.row_tasks);
-        let first = part * self.task_rows;
-        let panels = panels * self.task_panels..((panels + 1) * self.task_panels).min(self.panels);
-        (group, first, self.task_rows.min(self.rows - first), panels)
+    /// Block and panels of what `worker` is to do next, if anything is left; best of the block that it holds.
+    pub(super) fn take(&self, worker: usize, held: Option<usize>) -> Option<(usize, Range<usize>)> {
+        let of = |block: usize| {
+            let part = self.next[block].fetch_add(1, Ordering::Relaxed);
+            let first = part * self.part_panels;
+            (part < self.parts).then(|| (block, first..(first + self.part_panels).min(self.panels)))
+        };
+        if let Some(taken) = held.and_then(of) {
+            return Some(taken);
+        }
+        let blocks = self.next.len();
+        loop {
+            let block = self.fresh.fetch_add(1, Ordering::Relaxed);
+            if block >= blocks {
+                break;
+            }
+            if let Some(taken) = of(block) {
+                return Some(taken);
+            }
+        }
+        (0..blocks).find_map(|i| of((worker + i) % blocks))
+    }
+
+    /// Group, first row and rows of a block.
+    pub(super) fn block(&self, index: usize) -> (usize, usize, usize) {
+        let (group, first) = (index / self.row_blocks, index % self.row_blocks * self.block_rows);
+        debug_assert!(group < self.groups);
+        (group, first, self.block_rows.min(self.rows - first))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use candle_core::{DType, Device, Tensor};
+
+    use super::*;
+    use crate::kernels::Isa;
+
+    #[test]
+    fn everything_is_taken_once() {
+        for (outputs, gated, groups, rows, threads) in
+            [(1, false, 1, 1, 1), (70, false, 3, 5, 2), (4000, true, 1, 1000, 3), (130, false, 2, 5000, 16)]
+        {
+            let weight = Tensor::zeros((outputs, 900), DType::F32, &Device::Cpu).unwrap();
+            let panels = Panels::pack(Isa::best(), &weight, gated).unwrap();
+            let plan = Plan::new(&panels, groups, rows, threads);
+            let mut seen = vec![0; groups * rows * panels.count()];
+            let mut held = vec![None; plan.workers(threads)];
+            let mut working: Vec<usize> = (0..held.len()).collect();
+            while !working.is_empty() {
+                working.retain(|&worker| {
+                    let Some((block, taken)) = plan.take(worker, held[worker]) else { return false };
+                    held[worker] = Some(block);
+                    let (group, first, count) = plan.block(block);
+                    assert!(!gated || taken.start.is_multiple_of(2));
+                    for row in first..first + count {
+                        taken.clone().for_each(|panel| seen[(group * rows + row) * panels.count() + panel] += 1);
+                    }
+                    true
+                });
+            }
+            assert!(seen.iter().all(|times| *times == 1), "{outputs} outputs, {groups} x {rows} rows");
+        }
     }
 }

@@ -1,11 +1,12 @@
-//! The product of gathered rows with packed weights: blocks for the caches, tasks for the threads, and what is added to
-//! the sums before they leave the registers.
+//! The product of gathered rows with packed weights: what stays in which cache, and what is added to the sums before they
+//! leave the registers.
 //!
-//! Depth is cut into pieces of [`DEPTH`]. For each piece a task gathers its rows into one block that stays in the second
-//! cache (so any layout of the rows costs one copy), and goes through its panels, each of which stays in the first cache
-//! while all rows of the block pass by.
+//! A thread gathers a block of rows whole, over all their depth, into memory that stays in the second cache (so any
+//! layout of the rows costs one copy), and goes through the panels. Depth is cut into pieces of [`DEPTH`]: a piece of a
+//! panel stays in the first cache while all rows of the block pass by, and meanwhile the next piece is fetched.
 
 use std::cell::RefCell;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
@@ -35,6 +36,9 @@ pub(super) struct Product<'a, R> {
     pub residual: Option<&'a [f32]>,
 }
 
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
 pub(super) static ZEROS: [f32; MAX_COLUMNS] = [0.0; MAX_COLUMNS];
 
 struct Scratch {
@@ -52,7 +56,7 @@ pub(super) fn room(buffer: &mut Buffer<f32>, len: usize) -> &mut [f32] {
 }
 
 thread_local! {
-    // Kept: a task of some milliseconds should not begin with a megabyte of fresh pages.
+    // Kept: a product of some milliseconds should not begin with a megabyte of fresh pages.
     static SCRATCH: RefCell<Scratch> =
         RefCell::new(Scratch { left: Buffer::of(0.0, 0), panel: Buffer::of(0.0, 0), sums: Buffer::of(0.0, 0) });
 }
@@ -65,12 +69,12 @@ unsafe impl Send for Out {}
 // SAFETY: as above.
 unsafe impl Sync for Out {}
 
-/// One task: rows `first..first + rows` of `group`, panels `panels`.
-struct Task {
+/// A block of rows: `first..first + rows` of `group`.
+#[derive(Clone, Copy)]
+struct Block {
     group: usize,
     first: usize,
     rows: usize,
-    panels: std::ops::Range<usize>,
 }
 
 impl<R: Rows> Product<'_, R> {
@@ -86,14 +90,23 @@ impl<R: Rows> Product<'_, R> {
         assert!(slices.iter().all(|(slice, wanted)| slice.is_none_or(|slice| slice.len() == *wanted)), "lengths");
         assert!(!(self.panels.gated && self.residual.is_some()), "a gated product takes no residual");
         let added = self.added();
-        let plan = Plan::best(self.panels, self.groups, self.rows, rayon::current_num_threads());
+        let threads = rayon::current_num_threads();
+        let plan = Plan::new(self.panels, self.groups, self.rows, threads);
         let target = Out(out.as_mut_ptr());
-        (0..plan.tasks()).into_par_iter().with_max_len(1).for_each(|index| {
-            let (group, first, rows, panels) = plan.task(index);
-            let task = Task { group, first, rows, panels };
-            SCRATCH.with_borrow_mut(|scratch| self.perform(&task, &added, target, scratch));
+        (0..plan.workers(threads)).into_par_iter().with_max_len(1).for_each(|worker| {
+            SCRATCH.with_borrow_mut(|scratch| {
+                let mut held = None;
+                while let Some((index, panels)) = plan.take(worker, held) {
+                    let (group, first, rows) = plan.block(index);
+                    let block = Block { group, first, rows };
+                    if held.replace(index) != Some(index) {
+                        self.gather(block, scratch);
+                    }
+                    self.perform(block, panels, &added, target, scratch);
+                }
+            });
         });
-        // SAFETY: the tasks cover every row and every panel, so each number was written.
+        // SAFETY: the plan hands out every row with every panel, so each number was written.
         unsafe { out.set_len(len) };
         out
     }
@@ -114,49 +127,72 @@ impl<R: Rows> Product<'_, R> {
         added
     }
 
-    fn perform(&self, task: &Task, added: &[f32], target: Out, scratch: &mut Scratch) {
+    /// The pieces of depth: first input and inputs of each. Equal ones rather than full ones and a rest.
+    fn pieces(&self) -> impl Iterator<Item = (usize, usize)> {
+        let inputs = self.panels.inputs;
+        let step = inputs.div_ceil(inputs.div_ceil(DEPTH));
+        (0..inputs).step_by(step).map(move |input| (input, step.min(inputs - input)))
+    }
+
+    /// The rows of a block, piece after piece.
+    fn gather(&self, block: Block, scratch: &mut Scratch) {
+        let Block { group, first, rows } = block;
+        let left = room(&mut scratch.left, self.panels.inputs.div_ceil(DEPTH) * rows * DEPTH);
+        for ((input, depth), piece) in self.pieces().zip(left.chunks_exact_mut(rows * DEPTH)) {
+            self.left.gather(group, first, rows, input, depth, piece);
+        }
+    }
+
+    /// The products of a block, which has been gathered, with some panels.
+    fn perform(&self, block: Block, of: Range<usize>, added: &[f32], target: Out, scratch: &mut Scratch) {
         let panels = self.panels;
         let (columns, results, isa) = (panels.columns(), panels.results(), panels.isa);
         let height = tile_rows(isa);
-        // Gated panels, and the last one where it is not full, are summed aside: the output has no room for them.
-        let aside = if panels.gated { task.panels.len() } else { 1 } * columns;
-        let left = room(&mut scratch.left, task.rows * DEPTH);
-        let sums = room(&mut scratch.sums, task.rows * aside);
+        // Values and gates side by side.
+        let aside = if panels.gated { 2 * columns } else { columns };
+        let sums = room(&mut scratch.sums, block.rows * aside);
         let widened = room(&mut scratch.panel, DEPTH * columns);
-
-        // Equal pieces rather than full ones and a rest.
-        let depth_step = panels.inputs.div_ceil(panels.inputs.div_ceil(DEPTH));
-        for input in (0..panels.inputs).step_by(depth_step) {
-            let depth = depth_step.min(panels.inputs - input);
-            let (is_first, is_last) = (input == 0, input + depth == panels.inputs);
-            self.left.gather(task.group, task.first, task.rows, input, depth, left);
-            for panel in task.panels.clone() {
-                let block = panels.block(panel, input, depth, widened);
-                let valid = panels.valid_columns(panel);
-                let is_aside = panels.gated || valid < columns;
-                let row_add = &added[(task.group * panels.count() + panel) * columns..][..columns];
-                for row in (0..task.rows).step_by(height) {
-                    let rows = height.min(task.rows - row);
-                    let place = (task.group * self.rows + task.first + row) * results + panel * columns;
-                    let (out, out_stride) = if is_aside {
-                        let column = if panels.gated { (panel - task.panels.start) * columns } else { 0 };
-                        (sums[row * aside + column..].as_mut_ptr(), aside)
-                    } else {
+        let left = &scratch.left;
+        for panel in of {
+            let valid = panels.valid_columns(panel);
+            // Gated panels, and the last one where it is not full, never have all their sums in the output.
+            let is_aside = panels.gated || valid < columns;
+            let column = if panels.gated { panel % 2 * columns } else { 0 };
+            let row_add = &added[(block.group * panels.count() + panel) * columns..][..columns];
+            for (piece, (input, depth)) in self.pieces().enumerate() {
+                let half = panels.half(panel, input, depth);
+                // The first tile writes there what the others read.
+                let weights = match half {
+                    Some(_) => widened.as_mut_ptr().cast_const(),
+                    None => panels.block(panel, input, depth, widened).as_ptr(),
+                };
+                let (is_first, is_last) = (input == 0, input + depth == panels.inputs);
+                // The next piece lies behind this one, and the next panel behind the last piece.
+                let (ahead, bytes) = panels.bytes_after(panel, input + depth, depth);
+                for (tile, row) in (0..block.rows).step_by(height).enumerate() {
+                    let rows = height.min(block.rows - row);
+                    let place = (block.group * self.rows + block.first + row) * results + panel * columns;
+                    let aside_sums = sums[row * aside + column..].as_mut_ptr();
+                    let (out, out_stride) = if is_last && !is_aside {
                         // SAFETY: inside the output: the panel is full.
                         (unsafe { target.0.add(place) }, results)
+                    } else {
+                        (aside_sums, aside)
                     };
                     let zeros = ZEROS.as_ptr();
-                    let (start, start_stride) = if is_first { (zeros, 0) } else { (out.cast_const(), out_stride) };
+                    let (start, start_stride) = if is_first { (zeros, 0) } else { (aside_sums.cast_const(), aside) };
                     let (full_add, full_stride) = match self.residual {
                         Some(residual) if is_last && !is_aside => (residual[place..].as_ptr(), results),
                         _ => (zeros, 0),
                     };
+                    let asked = tile * depth * LINE;
                     let tile = Tile {
                         rows,
                         columns: valid,
                         depth,
-                        left: left[row * DEPTH..].as_ptr(),
-                        panel: block.as_ptr(),
+                        left: left[(piece * block.rows + row) * DEPTH..].as_ptr(),
+                        panel: weights,
+                        half: half.filter(|_| row == 0).map_or(std::ptr::null(), |half| half.as_ptr()),
                         start,
                         start_stride,
                         row_add: if is_last { row_add.as_ptr() } else { zeros },
@@ -164,14 +200,16 @@ impl<R: Rows> Product<'_, R> {
                         full_stride,
                         out,
                         out_stride,
+                        ahead: if asked < bytes { ahead.wrapping_add(asked) } else { zeros.cast() },
+                        ahead_step: if asked < bytes { LINE } else { 0 },
                     };
-                    // SAFETY: the block of rows holds `rows * DEPTH` numbers from `row` on, the panel `depth * columns`,
-                    // the sums aside a whole panel a row, the output and the residual a full panel (it is not aside);
-                    // `Panels` were packed for an instruction set of this machine; no other task has these rows and
-                    // panels.
+                    // SAFETY: the block of rows holds `rows * DEPTH` numbers from `row` on in each piece, the weights
+                    // `depth * columns`, the sums aside a whole panel a row, the output and the residual a full panel (it
+                    // is not aside); `Panels` were packed for an instruction set of this machine; no other thread has
+                    // these rows and panels.
                     unsafe { run(isa, &tile) };
                     if is_last && is_aside {
-                        self.finish(task, panel, row..row + rows, &sums[..task.rows * aside], aside, target);
+                        self.finish(block, panel, row..row + rows, &sums[..block.rows * aside], target);
                     }
                 }
             }
@@ -179,31 +217,28 @@ impl<R: Rows> Product<'_, R> {
     }
 
     /// Writes what was summed aside: values times the GELU of their gates, or the columns that there are.
-    fn finish(&self, task: &Task, panel: usize, rows: std::ops::Range<usize>, sums: &[f32], aside: usize, out: Out) {
+    fn finish(&self, block: Block, panel: usize, rows: Range<usize>, sums: &[f32], out: Out) {
         let panels = self.panels;
         let (columns, results) = (panels.columns(), panels.results());
         if panels.gated && panel.is_multiple_of(2) {
             return; // its gates come with the next panel
         }
+        let aside = if panels.gated { 2 * columns } else { columns };
         let mut factors = [1.0f32; MAX_ROWS * MAX_COLUMNS];
         let factors = &mut factors[..rows.len() * columns];
-        let (source, first) = match panels.gated {
-            true => {
-                let pair = (panel - 1 - task.panels.start) * columns;
-                for (row, factors) in rows.clone().zip(factors.chunks_exact_mut(columns)) {
-                    factors.copy_from_slice(&sums[row * aside + pair + columns..][..columns]);
-                }
-                gelu_in_place(panels.isa, factors);
-                (pair, panel / 2 * columns)
+        if panels.gated {
+            for (row, factors) in rows.clone().zip(factors.chunks_exact_mut(columns)) {
+                factors.copy_from_slice(&sums[row * aside + columns..][..columns]);
             }
-            false => (0, panel * columns),
-        };
+            gelu_in_place(panels.isa, factors);
+        }
+        let first = if panels.gated { panel / 2 } else { panel } * columns;
         let valid = panels.valid_columns(panel);
         for (row, factors) in rows.zip(factors.chunks_exact(columns)) {
-            let place = (task.group * self.rows + task.first + row) * results + first;
+            let place = (block.group * self.rows + block.first + row) * results + first;
             // SAFETY: `valid` columns from `first` on are inside this row of the output, and this task's own.
             let out = unsafe { std::slice::from_raw_parts_mut(out.0.add(place), valid) };
-            for ((out, sum), factor) in out.iter_mut().zip(&sums[row * aside + source..]).zip(factors) {
+            for ((out, sum), factor) in out.iter_mut().zip(&sums[row * aside..]).zip(factors) {
                 *out = sum * factor;
             }
             if let Some(residual) = self.residual {

@@ -174,6 +174,7 @@ impl Winograd<'_> {
                         // SAFETY: inside the chunk, which is written no more.
                         left: unsafe { chunk.numbers.0.add(chunk.offset(block, place, first + row)) },
                         panel: transformed[place * DEPTH * columns..].as_ptr(),
+                        half: std::ptr::null(),
                         start,
                         start_stride,
                         row_add: zeros,
@@ -181,6 +182,8 @@ impl Winograd<'_> {
                         full_stride: 0,
                         out,
                         out_stride: columns,
+                        ahead: zeros.cast(),
+                        ahead_step: 0,
                     };
                     // SAFETY: the chunk holds `DEPTH` numbers a window, the weights `DEPTH` rows of a panel a place, the
                     // sums a row of a panel a window and place; the machine has `isa`, for which the panels were packed.
