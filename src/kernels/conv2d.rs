@@ -119,7 +119,7 @@ impl PackedConv2d {
                     window: self.window,
                 };
                 let (rows, panels) = (out_height * out_width, &self.panels);
-                if self.kernel == (3, 3) && stride == 1 && pays(channels, batch, out_height, out_width) {
+                if self.kernel == (3, 3) && stride == 1 && pays(channels, out_height, out_width) {
                     let size = (out_height, out_width);
                     return Ok(Winograd { panels, windows, batch, size, bias, shift, residual }.run());
                 }

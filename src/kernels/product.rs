@@ -37,7 +37,7 @@ pub(super) struct Product<'a, R> {
 }
 
 /// Bytes of a cache line.
-const LINE: usize = 64;
+pub(super) const LINE: usize = 64;
 
 pub(super) static ZEROS: [f32; MAX_COLUMNS] = [0.0; MAX_COLUMNS];
 

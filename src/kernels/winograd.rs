@@ -1,7 +1,7 @@
-//! 3x3 convolution with steps of one pixel, in 16 products for 36: Winograd's F(2x2, 3x3).
+//! 3x3 convolution with steps of one pixel, in 36 products for 144: Winograd's F(4x4, 3x3).
 //!
-//! A chunk of 4x4 windows is transformed once, for all outputs; then each task takes one panel of outputs and some of the
-//! windows, transforms the panel's weights on the way (they stay as the file has them in memory), and sums the 16
+//! A chunk of 6x6 windows is transformed once, for all outputs; then each task takes one panel of outputs and some of the
+//! windows, transforms the panel's weights on the way (they stay as the file has them in memory), and sums the 36
 //! products in scratch that stays in the second cache.
 
 use std::cell::RefCell;
@@ -13,23 +13,28 @@ use super::buffer::Buffer;
 use super::conv2d::Windows;
 use super::microkernel::{DEPTH, MAX_COLUMNS, Tile, run, tile_rows};
 use super::panels::Panels;
-use super::product::{Out, ZEROS, room};
-use super::winograd_transforms::{PLACES, pixels, weights, window};
+use super::product::{LINE, Out, ZEROS, room};
+use super::winograd_transforms::{NOWHERE, PIXELS, PLACES, Pixels, SIDE, STEP, pixels, weights, window};
 
 /// Numbers of transformed windows that are held at a time: 32 MiB.
 const CHUNK_NUMBERS: usize = 8 << 20;
-/// Most windows of one task: their sums fill a quarter of a 2 MiB second cache.
-const TASK_WINDOWS: usize = 252;
+/// Most windows of one task: their sums, and the transformed weights of [`PIECE`] inputs, fill two thirds of a 2 MiB second
+/// cache.
+const TASK_WINDOWS: usize = 126;
+/// Inputs whose transformed weights are held at a time.
+const PIECE: usize = 160;
 /// Inputs whose weights are widened and transformed together: nine taps of them fit into the first cache.
 const TRANSFORM_INPUTS: usize = 32;
-/// With fewer inputs than this the transforms, and the traffic for them, cost what the products save (measured: 128 lose).
-const LEAST_CHANNELS: usize = 256;
-/// With fewer windows than this the transform of the weights does.
-const LEAST_WINDOWS: usize = 32;
+/// With fewer inputs than this the transforms, and the traffic for them, cost what the products save.
+const LEAST_CHANNELS: usize = 96;
+/// What the transform of a weight costs, in products.
+const WEIGHT: usize = 150;
 
-/// Whether it pays for pictures of this many channels and output pixels.
-pub(super) fn pays(channels: usize, batch: usize, height: usize, width: usize) -> bool {
-    channels >= LEAST_CHANNELS && batch * height.div_ceil(2) * width.div_ceil(2) >= LEAST_WINDOWS
+/// Whether it pays for pictures of this many channels and output pixels. However many there are of them: a picture comes
+/// out the same, to the last bit, alone and beside others.
+pub(super) fn pays(channels: usize, height: usize, width: usize) -> bool {
+    let products = PLACES * height.div_ceil(STEP) * width.div_ceil(STEP) + WEIGHT;
+    channels >= LEAST_CHANNELS && products <= 6 * height * width
 }
 
 /// `[batch, height, width, outputs]`.
@@ -54,7 +59,6 @@ struct Scratch {
     taps: Buffer<f32>,
     weights: Buffer<f32>,
     sums: Buffer<f32>,
-    pixels: Buffer<f32>,
 }
 
 thread_local! {
@@ -62,11 +66,10 @@ thread_local! {
         taps: Buffer::of(0.0, 0),
         weights: Buffer::of(0.0, 0),
         sums: Buffer::of(0.0, 0),
-        pixels: Buffer::of(0.0, 0),
     });
 }
 
-/// Some of the windows, transformed: `[blocks of depth][16 places][held windows][DEPTH]`.
+/// Some of the windows, transformed: `[blocks of depth][36 places][held windows][DEPTH]`.
 #[derive(Clone, Copy)]
 struct Chunk {
     first: usize,
@@ -93,7 +96,7 @@ impl Winograd<'_> {
         assert!(slices.iter().all(|(slice, wanted)| slice.is_none_or(|slice| slice.len() == *wanted)), "lengths");
         let target = Out(out.as_mut_ptr());
 
-        let total = self.batch * height.div_ceil(2) * width.div_ceil(2);
+        let total = self.batch * height.div_ceil(STEP) * width.div_ceil(STEP);
         let blocks = self.channels().div_ceil(DEPTH);
         let most = (CHUNK_NUMBERS / (blocks * PLACES * DEPTH)).max(1);
         // Equal chunks rather than full ones and a rest.
@@ -103,7 +106,7 @@ impl Winograd<'_> {
         let numbers_at = Out(room(&mut numbers, blocks * PLACES * held * DEPTH).as_mut_ptr());
         for first in (0..total).step_by(held) {
             let chunk = Chunk { first, count: held.min(total - first), held, numbers: numbers_at };
-            (0..chunk.count).into_par_iter().with_min_len(8).for_each(|window| self.transform(chunk, window));
+            (0..chunk.count).into_par_iter().with_min_len(4).for_each(|window| self.transform(chunk, window));
             let parts = chunk.count.div_ceil(TASK_WINDOWS);
             let rows = chunk.count.div_ceil(parts);
             (0..parts * self.panels.count()).into_par_iter().with_max_len(1).for_each(|task| {
@@ -131,8 +134,8 @@ impl Winograd<'_> {
 
     /// Picture, row and column of a window's first pixel in the result.
     fn place(&self, window: usize) -> (usize, usize, usize) {
-        let (rows, columns) = (self.size.0.div_ceil(2), self.size.1.div_ceil(2));
-        (window / (rows * columns), window / columns % rows * 2, window % columns * 2)
+        let (rows, columns) = (self.size.0.div_ceil(STEP), self.size.1.div_ceil(STEP));
+        (window / (rows * columns), window / columns % rows * STEP, window % columns * STEP)
     }
 
     /// Transforms one window of the picture into `chunk`.
@@ -141,7 +144,7 @@ impl Winograd<'_> {
         let (picture, y, x) = self.place(chunk.first + index);
         for (block, (first, depth)) in self.blocks().enumerate() {
             let from: [*const f32; PLACES] = std::array::from_fn(|place| {
-                let pixel = self.windows.pixel(picture, y + place / 4, x + place % 4);
+                let pixel = self.windows.pixel(picture, y + place / SIDE, x + place % SIDE);
                 pixel.map_or(PADDING.as_ptr(), |start| self.windows.numbers[start + first..][..depth].as_ptr())
             });
             // SAFETY: each pixel has `depth` channels from `first` on, as the slice shows, or is padding of `DEPTH` zeros;
@@ -153,27 +156,37 @@ impl Winograd<'_> {
         }
     }
 
-    /// All 16 products of `rows` windows with one panel, and their pixels.
+    /// All 36 products of `rows` windows with one panel, and their pixels.
     fn multiply(&self, chunk: Chunk, panel: usize, first: usize, rows: usize, scratch: &mut Scratch, target: Out) {
         let (panels, isa, columns) = (self.panels, self.panels.isa, self.panels.columns());
         let taps = room(&mut scratch.taps, 9 * TRANSFORM_INPUTS * columns);
-        let transformed = room(&mut scratch.weights, PLACES * DEPTH * columns);
+        let transformed = room(&mut scratch.weights, PLACES * PIECE * columns);
         let sums = room(&mut scratch.sums, PLACES * rows * columns);
         let valid = panels.valid_columns(panel);
-        for (block, (channel, depth)) in self.blocks().enumerate() {
+        let pieces = self.blocks().enumerate().flat_map(|(block, (channel, depth))| {
+            let step = depth.div_ceil(depth.div_ceil(PIECE));
+            (0..depth).step_by(step).map(move |inner| (block, inner, channel + inner, step.min(depth - inner)))
+        });
+        for (block, inner, channel, depth) in pieces {
             self.transform_weights(panel, channel, depth, taps, transformed);
+            // The next piece's weights, tap by tap; the next panel's behind the last.
+            let next = match channel + depth < self.channels() {
+                true => (panel, channel + depth),
+                false => (panel + 1, 0),
+            };
             for place in 0..PLACES {
                 for row in (0..rows).step_by(tile_rows(isa)) {
                     let out = sums[(place * rows + row) * columns..].as_mut_ptr();
                     let zeros = ZEROS.as_ptr();
-                    let (start, start_stride) = if block == 0 { (zeros, 0) } else { (out.cast_const(), columns) };
+                    let (start, start_stride) = if channel == 0 { (zeros, 0) } else { (out.cast_const(), columns) };
+                    let asks = place < 9 && row == 0;
                     let tile = Tile {
                         rows: tile_rows(isa).min(rows - row),
                         columns: valid,
                         depth,
                         // SAFETY: inside the chunk, which is written no more.
-                        left: unsafe { chunk.numbers.0.add(chunk.offset(block, place, first + row)) },
-                        panel: transformed[place * DEPTH * columns..].as_ptr(),
+                        left: unsafe { chunk.numbers.0.add(chunk.offset(block, place, first + row) + inner) },
+                        panel: transformed[place * PIECE * columns..].as_ptr(),
                         half: std::ptr::null(),
                         start,
                         start_stride,
@@ -182,28 +195,25 @@ impl Winograd<'_> {
                         full_stride: 0,
                         out,
                         out_stride: columns,
-                        ahead: zeros.cast(),
-                        ahead_step: 0,
+                        ahead: match asks {
+                            true => panels.bytes_after(next.0, place * self.channels() + next.1, depth).0,
+                            false => zeros.cast(),
+                        },
+                        ahead_step: if asks { LINE } else { 0 },
                     };
-                    // SAFETY: the chunk holds `DEPTH` numbers a window, the weights `DEPTH` rows of a panel a place, the
-                    // sums a row of a panel a window and place; the machine has `isa`, for which the panels were packed.
+                    // SAFETY: the chunk holds `DEPTH` numbers a window and block, of which these are `depth` from `inner`
+                    // on, the weights `PIECE` rows of a panel a place, the sums a row of a panel a window and place; the
+                    // machine has `isa`, for which the panels were packed.
                     unsafe { run(isa, &tile) };
                 }
             }
         }
-        let n = rows * columns;
-        let quads = room(&mut scratch.pixels, 4 * n);
-        // SAFETY: the sums hold 16 places of `n` numbers, `quads` four.
-        unsafe { pixels(isa, sums.as_ptr(), n, quads.as_mut_ptr(), n) };
         for row in 0..rows {
-            for pixel in 0..4 {
-                let sums = &quads[pixel * n + row * columns..][..valid];
-                self.write(chunk.first + first + row, pixel, panel, sums, target);
-            }
+            self.write(chunk.first + first + row, panel, &sums[row * columns..], rows * columns, target);
         }
     }
 
-    /// The weights of one panel for `depth` channels, transformed: `[16 places][DEPTH][columns]`.
+    /// The weights of one panel for `depth` channels, transformed: `[36 places][PIECE][columns]`.
     fn transform_weights(&self, panel: usize, channel: usize, depth: usize, taps: &mut [f32], out: &mut [f32]) {
         let columns = self.panels.columns();
         for from in (0..depth).step_by(TRANSFORM_INPUTS) {
@@ -217,33 +227,34 @@ impl Winograd<'_> {
             }
             let out = &mut out[from * columns..];
             // SAFETY: each tap has `inputs` rows of a panel, and so has each place of the result from row `from` on.
-            unsafe { weights(self.panels.isa, &sources, out.as_mut_ptr(), DEPTH * columns, inputs * columns) };
+            unsafe { weights(self.panels.isa, &sources, out.as_mut_ptr(), PIECE * columns, inputs * columns) };
         }
     }
 
-    /// One pixel of a window, unless it lies beyond an odd side.
-    fn write(&self, window: usize, pixel: usize, panel: usize, sums: &[f32], target: Out) {
+    /// The pixels of a window, but for those beyond an odd side; the sums of its places lie `stride` apart.
+    fn write(&self, window: usize, panel: usize, sums: &[f32], stride: usize, target: Out) {
         let (picture, y, x) = self.place(window);
-        let (y, x) = (y + pixel / 2, x + pixel % 2);
-        if y >= self.size.0 || x >= self.size.1 {
-            return;
-        }
+        let (height, width) = self.size;
         let outputs = self.panels.outputs;
-        let first = self.panels.first_output(panel);
-        let place = ((picture * self.size.0 + y) * self.size.1 + x) * outputs + first;
-        let part = |slice: Option<&'_ [f32]>, from: usize| {
-            let mut padded = [0.0; MAX_COLUMNS];
-            if let Some(slice) = slice {
-                padded[..sums.len()].copy_from_slice(&slice[from..from + sums.len()]);
+        let (first, valid) = (self.panels.first_output(panel), self.panels.valid_columns(panel));
+        let places: [usize; PIXELS] = std::array::from_fn(|pixel| {
+            let (y, x) = (y + pixel / STEP, x + pixel % STEP);
+            if y < height && x < width { ((picture * height + y) * width + x) * outputs + first } else { NOWHERE }
+        });
+        let mut added = [0.0f32; MAX_COLUMNS];
+        for (slice, from) in [(self.bias, first), (self.shift, picture * outputs + first)] {
+            for (sum, number) in added.iter_mut().zip(slice.map_or(&[][..], |slice| &slice[from..from + valid])) {
+                *sum += number;
             }
-            padded
-        };
-        let (bias, shift) = (part(self.bias, first), part(self.shift, picture * outputs + first));
-        let residual = part(self.residual, place);
-        // SAFETY: `sums.len()` outputs of this pixel from `first` on, which only this panel and window write.
-        let out = unsafe { std::slice::from_raw_parts_mut(target.0.add(place), sums.len()) };
-        for (i, (out, sum)) in out.iter_mut().zip(sums).enumerate() {
-            *out = sum + (bias[i] + shift[i] + residual[i]);
         }
+        let to = Pixels {
+            places,
+            out: target.0,
+            added: added.as_ptr(),
+            residual: self.residual.map_or(std::ptr::null(), <[f32]>::as_ptr),
+        };
+        // SAFETY: the sums hold 36 places of a panel's numbers for this window; each place that is there has `valid`
+        // outputs from `first` on, in the residual too, and only this window and panel write them.
+        unsafe { pixels(self.panels.isa, sums.as_ptr(), stride, valid, &to) };
     }
 }
