@@ -85,12 +85,23 @@ unsafe fn attend_vectors<S: Simd, const NV: usize>(tile: &Tile, keys: &[TileKeys
         let scores = total.add(d * width);
         // exp(x) is computed as 2^(x / ln 2); the division is done here, once.
         let factor = std::f32::consts::LOG2_E / (d as f32).sqrt();
-        for row in 0..width {
-            for i in 0..d {
-                let inside = row < tile.queries;
-                *query.add(i * width + row) =
-                    if inside { *tile.query.add(row * tile.query_stride + i) * factor } else { 0.0 };
+        for first in (0..width).step_by(S::LANES) {
+            let whole = if first + S::LANES <= tile.queries { d / S::LANES * S::LANES } else { 0 };
+            let rows = tile.query.wrapping_add(first * tile.query_stride);
+            for i in (0..whole).step_by(S::LANES) {
+                S::transpose(rows.add(i), tile.query_stride, query.add(i * width + first), width);
             }
+            for row in first..first + S::LANES {
+                for i in whole..d {
+                    let inside = row < tile.queries;
+                    *query.add(i * width + row) =
+                        if inside { *tile.query.add(row * tile.query_stride + i) } else { 0.0 };
+                }
+            }
+        }
+        for i in 0..d * NV {
+            let at = query.add(i * S::LANES);
+            S::store(at, S::mul(S::load(at), S::splat(factor)));
         }
         for (i, keys) in keys.iter().enumerate() {
             let weight = add_up::<S, NV>(query, keys, d, tile.queries, sum, scores);
@@ -103,9 +114,16 @@ unsafe fn attend_vectors<S: Simd, const NV: usize>(tile: &Tile, keys: &[TileKeys
                 }
             }
         }
-        for row in 0..tile.queries {
-            for i in 0..d {
-                *tile.out.add(row * tile.out_stride + i) = *total.add(i * width + row);
+        for first in (0..tile.queries).step_by(S::LANES) {
+            let whole = if first + S::LANES <= tile.queries { d / S::LANES * S::LANES } else { 0 };
+            let rows = tile.out.add(first * tile.out_stride);
+            for i in (0..whole).step_by(S::LANES) {
+                S::transpose(total.add(i * width + first), width, rows.add(i), tile.out_stride);
+            }
+            for row in first..tile.queries.min(first + S::LANES) {
+                for i in whole..d {
+                    *tile.out.add(row * tile.out_stride + i) = *total.add(i * width + row);
+                }
             }
         }
     }

@@ -59,6 +59,17 @@ pub(super) trait Simd: Copy {
             std::ptr::copy_nonoverlapping(whole.as_ptr(), to, n);
         }
     }
+
+    /// `LANES` rows of as many numbers, `from_stride` apart, to columns: number j of row i goes to `to + j * to_stride + i`.
+    #[inline(always)]
+    unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        for i in 0..Self::LANES {
+            for j in 0..Self::LANES {
+                // SAFETY: the caller's promise that both sides reach as far as their strides say.
+                unsafe { *to.add(j * to_stride + i) = *from.add(i * from_stride + j) };
+            }
+        }
+    }
 }
 
 /// Numbers in a vector of `isa`.

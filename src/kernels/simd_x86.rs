@@ -89,6 +89,50 @@ impl Simd for Avx512 {
     unsafe fn store_part(to: *mut f32, v: __m512, n: usize) {
         unsafe { _mm512_mask_storeu_ps(to, part(n), v) }
     }
+    #[inline(always)]
+    unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        unsafe {
+            let mut rows = [_mm512_setzero_ps(); 16];
+            for (i, row) in rows.iter_mut().enumerate() {
+                *row = _mm512_loadu_ps(from.add(i * from_stride));
+            }
+            for (j, column) in transposed(rows).into_iter().enumerate() {
+                _mm512_storeu_ps(to.add(j * to_stride), column);
+            }
+        }
+    }
+}
+
+/// Pairs, then fours within each quarter of the vectors, then the quarters.
+#[inline(always)]
+unsafe fn transposed(rows: [__m512; 16]) -> [__m512; 16] {
+    unsafe {
+        let pair = |a: __m512, b: __m512| (_mm512_castps_pd(a), _mm512_castps_pd(b));
+        let mut fours = rows;
+        for i in (0..16).step_by(4) {
+            let [a, b, c, d] = [rows[i], rows[i + 1], rows[i + 2], rows[i + 3]];
+            let (low, low_after) = pair(_mm512_unpacklo_ps(a, b), _mm512_unpacklo_ps(c, d));
+            let (high, high_after) = pair(_mm512_unpackhi_ps(a, b), _mm512_unpackhi_ps(c, d));
+            fours[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, low_after));
+            fours[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, low_after));
+            fours[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(high, high_after));
+            fours[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(high, high_after));
+        }
+        // The even quarters of two vectors, and the odd ones.
+        const EVEN: i32 = 0b10_00_10_00;
+        const ODD: i32 = 0b11_01_11_01;
+        let mut out = rows;
+        for j in 0..4 {
+            let [a, b, c, d] = [fours[j], fours[4 + j], fours[8 + j], fours[12 + j]];
+            let (even, even_after) = (_mm512_shuffle_f32x4::<EVEN>(a, b), _mm512_shuffle_f32x4::<EVEN>(c, d));
+            let (odd, odd_after) = (_mm512_shuffle_f32x4::<ODD>(a, b), _mm512_shuffle_f32x4::<ODD>(c, d));
+            out[j] = _mm512_shuffle_f32x4::<EVEN>(even, even_after);
+            out[4 + j] = _mm512_shuffle_f32x4::<EVEN>(odd, odd_after);
+            out[8 + j] = _mm512_shuffle_f32x4::<ODD>(even, even_after);
+            out[12 + j] = _mm512_shuffle_f32x4::<ODD>(odd, odd_after);
+        }
+        out
+    }
 }
 
 /// The first `n` of 16 lanes.
