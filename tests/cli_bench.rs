@@ -52,8 +52,8 @@ fn parts_are_a_table_and_a_list_that_agree() {
     let share: f64 = parts.iter().map(|part| part["share"].as_f64().unwrap()).sum();
     assert!(share > 0.0 && share <= 1.0, "{share}");
     let table = String::from_utf8(output.stderr).unwrap();
-    // A heading, the parts, the rest and the sum.
-    assert_eq!(table.lines().count(), parts.len() + 3, "{table}");
+    // A heading, the parts, the rest, the sum and the peak.
+    assert_eq!(table.lines().count(), parts.len() + 4, "{table}");
 }
 
 #[test]

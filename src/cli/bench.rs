@@ -10,7 +10,9 @@ use super::console::Console;
 use super::error::{CliError, shown};
 use super::flags::{device, dtype, must_be, whole};
 use super::report::peak_rss_mib;
-use crate::engine::{BenchModel, BenchNetwork, BenchReport, BenchSpec, Compute, DTypeChoice, DeviceChoice, bench};
+use crate::engine::{
+    BenchModel, BenchNetwork, BenchParts, BenchReport, BenchSpec, Compute, DTypeChoice, DeviceChoice, bench,
+};
 use crate::kernels::meter::Part;
 
 /// What the thread pools read, once, when they are first used.
@@ -66,8 +68,8 @@ pub fn run(matches: &ArgMatches, arguments: &[std::ffi::OsString]) -> Result<(),
     let mut console = Console::stderr();
     let report = bench(spec, |doing| console.progress(doing))?;
     console.wipe();
-    if let Some((parts, seconds)) = &report.parts {
-        super::console::write_stderr(&table(parts, *seconds));
+    if let Some(parts) = &report.parts {
+        super::console::write_stderr(&table(parts));
     }
     let line = serde_json::to_string(&Line::new(&spec, &report))
         .map_err(|error| CliError::Machine(format!("the JSON line could not be made ({error})")))?;
@@ -146,6 +148,9 @@ struct Line<'a> {
     model_config: &'a str,
     network: &'a str,
     version: &'a str,
+    /// What the CPU's threads could multiply and add at most, in 10^9 a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peak_gflops: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     parts: Option<Vec<PartLine<'a>>>,
 }
@@ -161,6 +166,9 @@ struct PartLine<'a> {
     share: f64,
     /// Null where there is nothing to multiply.
     gflops: Option<f64>,
+    /// The same, of what the CPU could do at most. Above 1 where a convolution needs fewer multiplications than it is
+    /// counted for.
+    of_peak: Option<f64>,
 }
 
 impl<'a> Line<'a> {
@@ -179,41 +187,48 @@ impl<'a> Line<'a> {
             model_config: if spec.model == BenchModel::Sdxl { "sdxl" } else { "mini" },
             network: if spec.network == BenchNetwork::Unet { "unet" } else { "vae" },
             version: env!("CARGO_PKG_VERSION"),
-            parts: report
-                .parts
-                .as_ref()
-                .map(|(parts, total)| parts.iter().map(|part| PartLine::new(part, *total)).collect()),
+            peak_gflops: report.parts.as_ref().map(|parts| parts.peak / 1e9),
+            parts: report.parts.as_ref().map(|all| all.parts.iter().map(|part| PartLine::new(part, all)).collect()),
         }
     }
 }
 
 impl<'a> PartLine<'a> {
-    fn new(part: &'a Part, total: f64) -> Self {
+    fn new(part: &'a Part, all: &BenchParts) -> Self {
+        let flops = (part.flops > 0.0).then(|| part.flops / part.seconds);
         Self {
             op: part.op,
             shape: &part.shape,
             calls: part.calls,
             ms: part.seconds / part.calls.max(1) as f64 * 1e3,
-            share: part.seconds / total,
-            gflops: (part.flops > 0.0).then(|| part.flops / part.seconds / 1e9),
+            share: part.seconds / all.seconds,
+            gflops: flops.map(|flops| flops / 1e9),
+            of_peak: flops.map(|flops| flops / all.peak),
         }
     }
 }
 
-/// The operations of one pass for people, with what is left at the end.
-fn table(parts: &[Part], total: f64) -> String {
-    let mut out =
-        format!("{:16} {:40} {:>5} {:>10} {:>7} {:>9}\n", "operation", "shape", "calls", "ms each", "share", "GFLOP/s");
-    let mut row = |op: &str, shape: &str, calls: &str, ms: f64, share: f64, gflops: Option<f64>| {
-        let gflops = gflops.map_or_else(String::new, |g| format!("{g:.0}"));
-        out += &format!("{op:16} {:40} {calls:>5} {ms:>10.3} {:>6.1}% {gflops:>9}\n", shown(shape), share * 100.0);
+/// The operations of one pass for people, with what is left and what the CPU could do at the end.
+fn table(all: &BenchParts) -> String {
+    let mut out = format!(
+        "{:16} {:50} {:>5} {:>10} {:>7} {:>9} {:>8}\n",
+        "operation", "shape", "calls", "ms each", "share", "GFLOP/s", "of peak"
+    );
+    let mut row = |op: &str, shape: &str, calls: &str, ms: f64, share: f64, gflops: Option<(f64, f64)>| {
+        let (gflops, of_peak) =
+            gflops.map_or_else(Default::default, |(g, p)| (format!("{g:.0}"), format!("{:.0}%", p * 100.0)));
+        let share = share * 100.0;
+        out += &format!("{op:16} {:50} {calls:>5} {ms:>10.3} {share:>6.1}% {gflops:>9} {of_peak:>8}\n", shown(shape));
     };
-    for line in parts.iter().map(|part| PartLine::new(part, total)) {
-        row(line.op, line.shape, &line.calls.to_string(), line.ms, line.share, line.gflops);
+    for line in all.parts.iter().map(|part| PartLine::new(part, all)) {
+        row(line.op, line.shape, &line.calls.to_string(), line.ms, line.share, line.gflops.zip(line.of_peak));
     }
-    let rest = total - parts.iter().map(|part| part.seconds).sum::<f64>();
+    let total = all.seconds;
+    let rest = total - all.parts.iter().map(|part| part.seconds).sum::<f64>();
     row("everything else", "", "", rest * 1e3, rest / total, None);
-    row("all", "", "1", total * 1e3, 1.0, None);
+    let flops = all.parts.iter().map(|part| part.flops).sum::<f64>() / total;
+    row("all", "", "1", total * 1e3, 1.0, Some((flops / 1e9, flops / all.peak)));
+    out += &format!("the CPU's peak: {:.0} GFLOP/s\n", all.peak / 1e9);
     out
 }
 
@@ -224,10 +239,11 @@ mod tests {
     #[test]
     fn the_table_adds_up() {
         let part = Part { op: "linear", shape: "2 x 4".to_owned(), calls: 4, seconds: 0.5, flops: 1e9 };
-        let table = table(&[part], 2.0);
+        let table = table(&BenchParts { parts: vec![part], seconds: 2.0, peak: 4e9 });
         let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
-        assert_eq!(lines[1], ["linear", "2", "x", "4", "4", "125.000", "25.0%", "2"]);
+        assert_eq!(lines[1], ["linear", "2", "x", "4", "4", "125.000", "25.0%", "2", "50%"]);
         assert_eq!(lines[2], ["everything", "else", "1500.000", "75.0%"]);
-        assert_eq!(lines[3], ["all", "1", "2000.000", "100.0%"]);
+        assert_eq!(lines[3], ["all", "1", "2000.000", "100.0%", "0", "12%"]);
+        assert_eq!(lines[4].join(" "), "the CPU's peak: 4 GFLOP/s");
     }
 }

@@ -32,7 +32,7 @@ mod sampling;
 mod text;
 mod worker;
 
-pub use bench::{BenchModel, BenchNetwork, BenchReport, BenchSpec, bench};
+pub use bench::{BenchModel, BenchNetwork, BenchParts, BenchReport, BenchSpec, bench};
 pub use board_run::{BoardRun, CellRun, CellState};
 pub use candle_engine::CandleEngine;
 pub use describe::{ModelInfo, can_subtract, describe};

@@ -24,6 +24,7 @@ mod math;
 pub mod meter;
 mod microkernel;
 mod panels;
+pub mod peak;
 mod plan;
 mod product;
 pub mod recycler;

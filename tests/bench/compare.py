@@ -14,7 +14,7 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 # Names of the Rust side that torch's counterpart does not tell apart.
-KINDS = {"group norm, SiLU": "group norm", "linear, gated": "linear and GEGLU", "linear": "linear and GEGLU"}
+KINDS = {"group norm, SiLU": "group norm", "linear, GEGLU": "linear and GEGLU", "linear": "linear and GEGLU"}
 
 
 def line(command):

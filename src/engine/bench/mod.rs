@@ -13,6 +13,7 @@ use candle_core::{DType, Tensor};
 use super::device::{self, Place};
 use super::{Compute, EngineError, memory};
 use crate::kernels::meter::{self, Part};
+use crate::kernels::peak::peak_flops;
 use networks::Bench;
 
 /// Which sizes the network has.
@@ -58,8 +59,20 @@ pub struct BenchReport {
     pub threads: usize,
     /// Number of weights.
     pub parameters: u64,
-    /// The operations of one pass, the most expensive first, and that pass's seconds; where it was asked for.
-    pub parts: Option<(Vec<Part>, f64)>,
+    /// The operations of one pass; where it was asked for.
+    pub parts: Option<BenchParts>,
+}
+
+/// One pass, operation by operation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BenchParts {
+    /// The most expensive first.
+    pub parts: Vec<Part>,
+    /// Of the pass.
+    pub seconds: f64,
+    /// Multiplications and additions a second that the CPU's threads could do at most, the better of before and after the
+    /// pass.
+    pub peak: f64,
 }
 
 impl BenchReport {
@@ -97,10 +110,11 @@ pub fn bench(spec: BenchSpec, mut progress: impl FnMut(&str)) -> Result<BenchRep
     let parts = match spec.parts {
         true => {
             progress("timing each operation");
+            let before = peak_flops();
             meter::start();
             let took = timed(&bench);
             let parts = meter::finish();
-            Some((parts, took?.0))
+            Some(BenchParts { parts, seconds: took?.0, peak: before.max(peak_flops()) })
         }
         false => None,
     };
