@@ -62,6 +62,83 @@ fn cells_that_share_their_first_steps_are_the_pictures_that_they_are_alone() {
 }
 
 #[test]
+fn small_cells_go_through_the_network_together_and_are_the_pictures_that_they_are_alone() {
+    let subtract = Some(Subtraction { words: "a rabbit".to_owned(), strength: 0.5 });
+    let with = |role: Role, strength: f64| Reference { role, strength, subtract: subtract.clone(), ..reference() };
+    for (scheduler, guidance) in
+        [(SchedulerName::Euler, 5.0), (SchedulerName::EulerAncestral, 5.0), (SchedulerName::Dpmpp2m, 1.0)]
+    {
+        let spec = |references: Vec<Reference>, prompt: &str, seed: u64| {
+            let asked = Recipe {
+                prompt: prompt.to_owned(),
+                seed: Some(seed),
+                steps: Some(4),
+                scheduler: Some(scheduler),
+                guidance: Some(guidance),
+                ..recipe(references)
+            };
+            job(asked)
+        };
+        let precise = if guidance > 1.0 { Role::Precise } else { Role::Layout };
+        let long = "a fish in the snow with many words ".repeat(12);
+        let specs = vec![
+            spec(vec![with(Role::Style, 1.0)], "a fish", 1),
+            spec(vec![with(Role::Style, 0.5)], "a fish", 1),
+            spec(vec![with(Role::Everything, 1.0)], "a house", 2),
+            spec(vec![with(precise, 1.0)], "a house", 3),
+            spec(vec![with(Role::Style, 0.7), Reference { strength: 0.3, ..with(Role::Style, 0.3) }], "a cat", 4),
+            // Nothing enters, and a prompt of more chunks: each by itself.
+            spec(vec![with(Role::Off, 1.0)], "a fish", 1),
+            spec(vec![with(Role::StyleLayout, 1.5)], &long, 5),
+            spec(vec![with(Role::Layout, 1.0)], "", 6),
+        ];
+        let engine = CandleEngine::start(None).unwrap();
+        // The model is open, so that the others wait while this one is made and then go together.
+        finished(&engine, spec(vec![with(Role::Style, 1.0)], "a tree", 9));
+        let slow = engine
+            .submit(job(Recipe { steps: Some(60), ..spec(vec![], "a tree", 9).recipe.as_ref().clone() }))
+            .unwrap();
+        let handles: Vec<_> = specs.iter().map(|spec| engine.submit(spec.clone()).unwrap()).collect();
+        drop(slow);
+        let (mut largest, mut together) = (0.0_f32, Vec::new());
+        for (place, (spec, handle)) in specs.iter().zip(&handles).enumerate() {
+            let Some(JobEvent::Finished(made)) = events(handle).pop() else { panic!("cell {place}") };
+            let single = alone(spec);
+            let off = made.latents.values.iter().zip(&single.latents.values).map(|(a, b)| (a - b).abs());
+            largest = off.fold(largest, f32::max);
+            assert_eq!(made.recipe, single.recipe);
+            assert_eq!(made.timings.step_secs.len() + made.timings.shared_steps, 4);
+            together.push(made.timings.together);
+        }
+        assert_eq!(together, [6, 6, 6, 6, 6, 1, 1, 6], "{scheduler:?}");
+        assert!(largest < 2e-4, "{scheduler:?}: {largest}");
+    }
+}
+
+#[test]
+fn one_of_several_that_go_together_is_cancelled_and_the_others_are_whole() {
+    let engine = CandleEngine::start(None).unwrap();
+    let spec = |seed: u64| job(Recipe { seed: Some(seed), steps: Some(40), ..recipe(vec![reference()]) });
+    finished(&engine, spec(9));
+    let slow = engine.submit(spec(10)).unwrap();
+    let handles: Vec<_> = (0..4).map(|seed| engine.submit(spec(seed)).unwrap()).collect();
+    let is_step = |event: JobEvent| matches!(event, JobEvent::Step(step) if step.index >= 2);
+    assert!(handles[1].events.iter().any(is_step));
+    handles[1].cancel.cancel();
+    assert!(matches!(events(&handles[1]).pop(), Some(JobEvent::Cancelled)));
+    for seed in [0, 2, 3] {
+        let Some(JobEvent::Finished(made)) = events(&handles[seed]).pop() else { panic!("cell {seed}") };
+        let single = alone(&spec(seed as u64));
+        let off = made.latents.values.iter().zip(&single.latents.values).map(|(a, b)| (a - b).abs());
+        assert!(off.fold(0.0, f32::max) < 2e-4);
+        assert_eq!(made.timings.step_secs.len(), 40);
+    }
+    drop(slow);
+    // Made again alone, it is whole.
+    assert_eq!(finished(&engine, spec(1)).latents, alone(&spec(1)).latents);
+}
+
+#[test]
 fn another_prompt_seed_or_size_shares_no_steps() {
     let engine = CandleEngine::start(None).unwrap();
     let spec = |change: &dyn Fn(&mut Recipe)| {

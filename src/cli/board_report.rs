@@ -19,6 +19,8 @@ pub struct Sums {
     pub steps: usize,
     #[serde(skip)]
     pub shared_steps: usize,
+    #[serde(skip)]
+    pub most_together: usize,
 }
 
 /// The one line of `board --json`. Field names are part of the contract.
@@ -39,6 +41,8 @@ pub struct Report<'a> {
     /// Steps that were computed, and steps that cells took over from others.
     pub steps: usize,
     pub shared_steps: usize,
+    /// The most cells that went through the network at once.
+    pub most_together: usize,
     pub peak_rss_mb: Option<f64>,
     pub device: &'a str,
     pub seed: Option<u64>,
@@ -56,5 +60,6 @@ impl Sums {
         self.key_value_runs += timings.key_value_runs;
         self.steps += timings.step_secs.len();
         self.shared_steps += timings.shared_steps;
+        self.most_together = self.most_together.max(timings.together);
     }
 }

@@ -245,6 +245,7 @@ impl<'a> Work<'a> {
                 key_value_runs: self.sums.key_value_runs,
                 steps: self.sums.steps,
                 shared_steps: self.sums.shared_steps,
+                most_together: self.sums.most_together,
                 peak_rss_mb: peak_rss_mib(),
                 device: &first.device,
                 seed: self.board.base.seed,

@@ -4,10 +4,9 @@
 //! What cells have in common (encodings, keys and values, the first noise, steps before references enter) the engine's
 //! session shares by itself, from one job to the next.
 //!
-//! Each cell is a forward of its own. For pictures as small as the built-in model's, several cells in one forward would take
-//! less time each: `instantstyle bench --model-config mini --size 64 --batch N --weights f32` on two cores gives 21 ms a guided
-//! step for one cell (N = 2), 15 ms a cell for two, 13 ms for three and 10 ms for five. That is not done yet: it wants image
-//! keys and scales for each sample of a batch, and cancelling one of them.
+//! Small cells wait there in larger numbers, since the engine makes several of them in one forward. By `instantstyle bench
+//! --model-config mini --size 64 --batch N --weights f32` on two cores, a guided step takes 21 ms for one cell (N = 2), and for
+//! each of two cells 15 ms, of three 13 ms, of five 10 ms.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,6 +16,10 @@ use super::{Engine, EngineError, Finished, JobEvent, JobHandle, JobSpec, Step};
 /// Jobs that wait in the engine's queue at once: enough to keep it busy, few enough that whatever else is asked of the
 /// engine does not wait for the whole board.
 const AHEAD: usize = 2;
+/// As many, where the engine makes several at once and the wait is short.
+const AHEAD_OF_SMALL: usize = 8;
+/// Pixels of a small cell.
+const SMALL: u32 = 128 * 128;
 
 /// How far a cell is.
 #[derive(Debug, Clone)]
@@ -217,7 +220,12 @@ impl BoardRun {
     }
 
     fn submit(&mut self, engine: &dyn Engine, changed: &mut Vec<usize>) -> Result<(), EngineError> {
-        while self.active.len() < AHEAD
+        let is_small = |run: &CellRun| match &run.state {
+            CellState::Finished(finished) => finished.image.width().saturating_mul(finished.image.height()) <= SMALL,
+            _ => false,
+        };
+        let ahead = if self.cells.iter().any(is_small) { AHEAD_OF_SMALL } else { AHEAD };
+        while self.active.len() < ahead
             && let Some(cell) = self.queue.front().copied()
         {
             let Some(run) = self.cells.get(cell) else {

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use super::embedding_cache::EmbeddingCache;
-use super::pipeline::{self, JobContext, Session};
+use super::pipeline::Session;
+use super::together::{self, Together};
 use super::worker::{Runner, Worker};
 use super::{CancelToken, Engine, EngineError, Finished, JobEvent, JobHandle, JobSpec, Waker};
-use crate::nn::cancel::Cancel;
 
 /// Runs jobs one after the other on a thread named `engine`, and keeps the last model open between them.
 pub struct CandleEngine {
@@ -47,9 +47,22 @@ impl Runner for Candle {
         cancel: &CancelToken,
         say: &mut dyn FnMut(JobEvent),
     ) -> Result<Finished, EngineError> {
-        let asks = || cancel.is_cancelled();
-        let mut context = JobContext { say, cancel: Cancel::new(&asks), embeddings: &self.embeddings };
-        pipeline::run(&mut self.session, spec, &mut context)
+        let mut results = self.run_together(&[(spec, cancel)], &mut |_, event| say(event));
+        results.pop().unwrap_or(Err(EngineError::Cancelled))
+    }
+
+    fn most_together(&self, spec: &JobSpec) -> usize {
+        together::most_together(self.session.as_ref(), spec)
+    }
+
+    fn run_together(
+        &mut self,
+        jobs: &[(&JobSpec, &CancelToken)],
+        say: &mut dyn FnMut(usize, JobEvent),
+    ) -> Vec<Result<Finished, EngineError>> {
+        let asks: Vec<_> = jobs.iter().map(|(_, cancel)| move || cancel.is_cancelled()).collect();
+        let jobs = jobs.iter().zip(&asks).map(|((spec, _), is_cancelled)| Together { spec, is_cancelled });
+        together::run(&mut self.session, &jobs.collect::<Vec<_>>(), say, &self.embeddings)
     }
 
     fn forget(&mut self) {

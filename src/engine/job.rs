@@ -148,4 +148,6 @@ pub struct Timings {
     pub key_value_runs: usize,
     /// Steps that were taken over from an earlier picture; `step_secs` does not hold them.
     pub shared_steps: usize,
+    /// Pictures that went through the network with this one, itself included; each has its share of the steps' seconds.
+    pub together: usize,
 }

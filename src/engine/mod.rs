@@ -30,6 +30,7 @@ mod prompt_count;
 mod references;
 mod sampling;
 mod text;
+mod together;
 mod worker;
 
 pub use bench::{BenchModel, BenchNetwork, BenchParts, BenchReport, BenchSpec, bench};

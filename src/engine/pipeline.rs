@@ -1,4 +1,4 @@
-//! One job from recipe to picture.
+//! One job from recipe to picture; [`super::together`] leads several through it at once.
 
 use std::time::Instant;
 
@@ -12,9 +12,11 @@ use super::model::Model;
 use super::networks::Networks;
 use super::prefix::{Prefixes, SamplerState};
 use super::references::KeyValues;
-use super::sampling::{Sampling, steps_before_references};
+use super::sampling::{Sampled, Sampling, steps_before_references};
 use super::text::PromptEmbeds;
+use super::together::Together;
 use super::{Compute, EngineError, Finished, JobEvent, JobSpec, Latents, ModelPaths, Timings, memory};
+use crate::nn::attention_processor::ImagePrompt;
 use crate::nn::cancel::Cancel;
 use crate::nn::ip_adapter::ImageFeatures;
 use crate::nn::schedulers::{self, Scheduler, img2img_start};
@@ -60,7 +62,7 @@ pub struct JobContext<'a> {
 
 impl Session {
     /// Opens a model by its headers; no weights are read yet.
-    fn open(spec: &JobSpec, needs_image_prompt: bool) -> Result<Self, EngineError> {
+    pub(super) fn open(spec: &JobSpec, needs_image_prompt: bool) -> Result<Self, EngineError> {
         let place = device::open(spec.compute)?;
         Ok(Self {
             paths: spec.model.clone(),
@@ -76,7 +78,7 @@ impl Session {
         })
     }
 
-    fn serves(&self, spec: &JobSpec, needs_image_prompt: bool) -> bool {
+    pub(super) fn serves(&self, spec: &JobSpec, needs_image_prompt: bool) -> bool {
         // Names and hashes of LoRAs follow from their paths.
         let same = |(ours, theirs): (&Lora, &Lora)| (ours.strength, &ours.blocks) == (theirs.strength, &theirs.blocks);
         self.paths == spec.model
@@ -87,25 +89,36 @@ impl Session {
     }
 }
 
-/// Makes the picture of `spec`, with the open session if it serves, else with a new one left in its place.
-pub fn run(session: &mut Option<Session>, spec: &JobSpec, context: &mut JobContext) -> Result<Finished, EngineError> {
-    spec.recipe.validate()?;
-    let needs_image_prompt = spec.recipe.references.iter().any(|r| r.role != Role::Off);
-    let began = Instant::now();
-    let session = match session {
-        Some(open) if open.serves(spec, needs_image_prompt) => open,
-        slot => {
-            // The old model is dropped first, so that two are never held at once.
-            *slot = None;
-            (context.say)(JobEvent::Loading("model"));
-            slot.insert(Session::open(spec, needs_image_prompt)?)
-        }
-    };
-    session.run(spec, context, began)
+/// A picture before its first step.
+pub(super) struct Prepared {
+    recipe: Recipe,
+    settings: Settings,
+    prompt: PromptEmbeds,
+    negative: Option<PromptEmbeds>,
+    image_prompts: Vec<Vec<ImagePrompt>>,
+    state: SamplerState,
+    /// The first of the scheduler's steps that runs.
+    begin: usize,
+    /// Steps before its references enter.
+    pub(super) unshaped: usize,
+    journal: Journal,
+}
+
+impl Prepared {
+    /// Whether their prompts are of one length, so that they can share a forward.
+    pub(super) fn fits(&self, other: &Self) -> bool {
+        self.prompt.embeds.dims() == other.prompt.embeds.dims()
+    }
 }
 
 impl Session {
-    fn run(&mut self, spec: &JobSpec, context: &mut JobContext, began: Instant) -> Result<Finished, EngineError> {
+    /// Does what comes before the steps.
+    pub(super) fn prepare(
+        &mut self,
+        spec: &JobSpec,
+        context: &mut JobContext,
+        began: Instant,
+    ) -> Result<Prepared, EngineError> {
         let recipe = self.resolve(spec)?;
         let settings = Settings::of(&recipe)?;
         let guided = settings.guidance > 1.0 && self.model.unet_config.time_cond_proj_dim.is_none();
@@ -128,53 +141,102 @@ impl Session {
         journal.timings.encoding_secs = clock.elapsed().as_secs_f64();
 
         let count = scheduler.timesteps().len().saturating_sub(begin);
-        let window = (recipe.start, recipe.end);
-        let unshaped = steps_before_references(&image_prompts, count, window);
+        let unshaped = steps_before_references(&image_prompts, count, (recipe.start, recipe.end));
         // A picture without references has nothing to share its way with.
         let shares = !recipe.references.is_empty();
-        let mut state = match self.prefixes.find(&recipe, unshaped).filter(|_| shares) {
+        let state = match self.prefixes.find(&recipe, unshaped).filter(|_| shares) {
             Some(state) => state,
             None => self.first_state(spec, &recipe, &settings, scheduler, begin, context)?,
         };
         journal.timings.shared_steps = state.done;
-
         if !self.networks.is_unet_loaded() {
             let clock = Instant::now();
             (context.say)(JobEvent::Loading("UNet"));
             self.networks.unet(&self.model, &self.place)?;
             journal.timings.loading_secs += clock.elapsed().as_secs_f64();
         }
+        Ok(Prepared { recipe, settings, prompt, negative, image_prompts, state, begin, unshaped, journal })
+    }
+
+    /// Does the steps of a batch, and makes pictures of what comes out. `batch` holds places in `jobs`.
+    pub(super) fn complete(
+        &mut self,
+        mut batch: Vec<(usize, Prepared)>,
+        jobs: &[Together],
+        say: &mut dyn FnMut(usize, JobEvent),
+    ) -> Vec<(usize, Result<Finished, EngineError>)> {
         let clock = Instant::now();
+        let sampled = match self.sample(&mut batch, jobs, say) {
+            Ok(sampled) => sampled,
+            Err(error) => batch.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let together = batch.len();
+        let sampling_secs = clock.elapsed().as_secs_f64() / together.max(1) as f64;
+        let mut out = Vec::new();
+        for ((index, mut prepared), sampled) in batch.into_iter().zip(sampled) {
+            let finished = sampled.and_then(|step_secs| {
+                prepared.journal.timings.step_secs = step_secs;
+                prepared.journal.timings.sampling_secs = sampling_secs;
+                prepared.journal.timings.together = together;
+                say(index, JobEvent::Decoding);
+                let never = || false;
+                let is_cancelled = jobs.get(index).map_or(&never as &dyn Fn() -> bool, |job| job.is_cancelled);
+                self.finish(prepared, Cancel::new(is_cancelled))
+            });
+            out.push((index, finished));
+        }
+        out
+    }
+
+    /// The seconds of each picture's steps.
+    fn sample(
+        &mut self,
+        batch: &mut [(usize, Prepared)],
+        jobs: &[Together],
+        say: &mut dyn FnMut(usize, JobEvent),
+    ) -> Result<Vec<Result<Vec<f64>, EngineError>>, EngineError> {
+        let Some((_, first)) = batch.first() else { return Ok(Vec::new()) };
         let sampling = Sampling {
             unet: self.networks.unet(&self.model, &self.place)?,
             place: &self.place,
-            prompt: &prompt,
-            negative: negative.as_ref(),
-            guidance: settings.guidance,
+            guidance: first.settings.guidance,
             time_cond_proj_dim: self.model.unet_config.time_cond_proj_dim,
-            image_prompts: &image_prompts,
-            window,
-            width: settings.width,
-            height: settings.height,
+            begin: first.begin,
+            window: (first.recipe.start, first.recipe.end),
+            width: first.settings.width,
+            height: first.settings.height,
             latent_rgb: self.model.latent_rgb.clone(),
             pixels_per_latent: self.model.vae_config.scale_factor(),
-            cancel: context.cancel,
         };
-        let (say, prefixes) = (&mut *context.say, &mut self.prefixes);
-        journal.timings.step_secs = sampling.run(&mut state, begin, &mut |step, state| {
-            if shares && state.done <= unshaped {
-                prefixes.keep(&recipe, state);
+        let never = || false;
+        let (mut pictures, mut ways) = (Vec::new(), Vec::new());
+        for (index, prepared) in batch {
+            let Prepared { recipe, prompt, negative, image_prompts, state, unshaped, .. } = prepared;
+            ways.push((*index, &*recipe, *unshaped));
+            pictures.push(Sampled {
+                prompt,
+                negative: negative.as_ref(),
+                image_prompts,
+                state,
+                is_cancelled: jobs.get(*index).map_or(&never as &dyn Fn() -> bool, |job| job.is_cancelled),
+            });
+        }
+        let prefixes = &mut self.prefixes;
+        Ok(sampling.run(&mut pictures, &mut |place, step, state| {
+            let Some((index, recipe, unshaped)) = ways.get(place) else { return };
+            if !recipe.references.is_empty() && state.done <= *unshaped {
+                prefixes.keep(recipe, state);
             }
-            say(JobEvent::Step(step));
-        })?;
-        journal.timings.sampling_secs = clock.elapsed().as_secs_f64();
-        let latents = state.latents;
+            say(*index, JobEvent::Step(step));
+        }))
+    }
 
+    fn finish(&mut self, prepared: Prepared, cancel: Cancel) -> Result<Finished, EngineError> {
+        let Prepared { recipe, state, journal: Journal { mut timings, mut notices }, .. } = prepared;
+        let latents = state.latents;
         let clock = Instant::now();
-        (context.say)(JobEvent::Decoding);
-        let image = self.decode(&latents, context.cancel, &mut journal.notices)?;
-        journal.timings.decoding_secs = clock.elapsed().as_secs_f64();
-        let Journal { timings, notices } = journal;
+        let image = self.decode(&latents, cancel, &mut notices)?;
+        timings.decoding_secs = clock.elapsed().as_secs_f64();
         Ok(Finished { image, recipe, latents, timings, notices, device: self.place.words.clone() })
     }
 

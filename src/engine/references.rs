@@ -135,7 +135,7 @@ pub fn image_prompts(
             })?;
             for (cross_attention, (key, value)) in block.cross_attentions.clone().zip(pairs) {
                 if let Some(slot) = out.get_mut(cross_attention) {
-                    slot.push(ImagePrompt { key, value, scale: largest, logit_bias: logit_bias.clone() });
+                    slot.push(ImagePrompt { key, value, scale: largest, first_row: 0, logit_bias: logit_bias.clone() });
                 }
             }
         }

@@ -14,24 +14,31 @@ use crate::nn::cancel::Cancel;
 use crate::nn::embeddings::guidance_scale_embedding;
 use crate::nn::unet_2d_condition::{AddedConditioning, Conditioning, UNet2DConditionModel};
 
-/// Everything that one run of the sampler needs, ready to use.
+/// What a run of the sampler needs, ready to use: the same for all pictures that go through the network together.
 pub struct Sampling<'a> {
     pub unet: &'a UNet2DConditionModel,
     pub place: &'a Place,
-    pub prompt: &'a PromptEmbeds,
-    /// None: no guidance, the unconditional pass is skipped.
-    pub negative: Option<&'a PromptEmbeds>,
     pub guidance: f64,
     /// Width of the guidance embedding, for models that take guidance as an input.
     pub time_cond_proj_dim: Option<usize>,
-    pub image_prompts: &'a [Vec<ImagePrompt>],
+    /// The first of the scheduler's steps that runs.
+    pub begin: usize,
     /// Part of the steps in which image prompts enter.
     pub window: (f64, f64),
     pub width: u32,
     pub height: u32,
     pub latent_rgb: Option<Arc<LatentRgb>>,
     pub pixels_per_latent: usize,
-    pub cancel: Cancel<'a>,
+}
+
+/// What is one picture's own.
+pub struct Sampled<'a> {
+    pub prompt: &'a PromptEmbeds,
+    /// None: no guidance, the unconditional pass is skipped. All of a batch have one, or none.
+    pub negative: Option<&'a PromptEmbeds>,
+    pub image_prompts: &'a [Vec<ImagePrompt>],
+    pub state: &'a mut SamplerState,
+    pub is_cancelled: &'a dyn Fn() -> bool,
 }
 
 /// Whether step `index` of `count` lies in the window, by the rule of diffusers' `control_guidance_start` and `_end`.
@@ -48,30 +55,49 @@ pub fn steps_before_references(image_prompts: &[Vec<ImagePrompt>], count: usize,
     }
 }
 
+/// What a step gives: whose it is, what is shown of it, and the state after it.
+pub type OnStep<'a> = dyn FnMut(usize, Step, &SamplerState) + 'a;
+
 impl Sampling<'_> {
-    /// Runs the steps that `state` has before it, of those from `begin` on, and returns the seconds of each. `on_step` gets the
-    /// state after each step too.
-    pub fn run(
+    /// Runs the steps that the pictures have before them, all at once, and returns for each the seconds of its steps: its
+    /// share of the batch's. All have done as many steps. One that is cancelled or fails leaves the batch.
+    pub fn run(&self, pictures: &mut [Sampled], on_step: &mut OnStep) -> Vec<Result<Vec<f64>, EngineError>> {
+        let mut results: Vec<Result<Vec<f64>, EngineError>> = pictures.iter().map(|_| Ok(Vec::new())).collect();
+        loop {
+            let active: Vec<usize> = (0..pictures.len()).filter(|at| matches!(results.get(*at), Some(Ok(_)))).collect();
+            if active.is_empty() {
+                return results;
+            }
+            match self.run_active(pictures, &active, &mut results, on_step) {
+                // One has left, and the others go on without it.
+                Ok(false) => {}
+                Ok(true) => return results,
+                Err(error) => {
+                    for at in active {
+                        if let Some(result) = results.get_mut(at) {
+                            *result = Err(error.clone());
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// True when every step is done; false when a picture has left the batch.
+    fn run_active(
         &self,
-        state: &mut SamplerState,
-        begin: usize,
-        on_step: &mut dyn FnMut(Step, &SamplerState),
-    ) -> Result<Vec<f64>, EngineError> {
-        let timesteps: Vec<f64> = state.scheduler.timesteps().get(begin..).unwrap_or_default().to_vec();
-        let count = timesteps.len();
+        pictures: &mut [Sampled],
+        active: &[usize],
+        results: &mut [Result<Vec<f64>, EngineError>],
+        on_step: &mut OnStep,
+    ) -> Result<bool, EngineError> {
+        let Batch { embeds, pooled, image_prompts, is_guided } = Batch::of(pictures, active)?;
+        let Some(first) = active.first().and_then(|at| pictures.get(*at)) else { return Ok(true) };
+        let timesteps: Vec<f64> = first.state.scheduler.timesteps().get(self.begin..).unwrap_or_default().to_vec();
+        let (count, done) = (timesteps.len(), first.state.done);
         let device = &self.place.device;
-        let shape = (1, state.latents.channels, state.latents.height, state.latents.width);
-        let (embeds, pooled) = match self.negative {
-            Some(negative) => (
-                Tensor::cat(&[&negative.embeds, &self.prompt.embeds], 0)?,
-                match (&negative.pooled, &self.prompt.pooled) {
-                    (Some(negative), Some(prompt)) => Some(Tensor::cat(&[negative, prompt], 0)?),
-                    _ => None,
-                },
-            ),
-            None => (self.prompt.embeds.clone(), self.prompt.pooled.clone()),
-        };
-        let text = self.unet.text_key_values(&embeds, self.cancel)?;
+        let latents = &first.state.latents;
+        let shape = (active.len(), latents.channels, latents.height, latents.width);
         let guidance_embedding = match self.time_cond_proj_dim {
             Some(dim) => {
                 let embedding = guidance_scale_embedding(self.guidance, dim, device)?;
@@ -80,54 +106,114 @@ impl Sampling<'_> {
             None => None,
         };
         let (width, height) = (f64::from(self.width), f64::from(self.height));
+        // A batch that nobody waits for any more stops between two blocks.
+        let askers: Vec<&dyn Fn() -> bool> =
+            active.iter().filter_map(|at| pictures.get(*at)).map(|picture| picture.is_cancelled).collect();
+        let nobody_waits = || askers.iter().all(|is_cancelled| is_cancelled());
+        let cancel = Cancel::new(&nobody_waits);
+        let text = self.unet.text_key_values(&embeds, cancel)?;
 
-        let mut step_secs = Vec::with_capacity(count);
-        for (i, timestep) in timesteps.into_iter().enumerate().skip(state.done) {
+        for (i, timestep) in timesteps.into_iter().enumerate().skip(done) {
             let began = Instant::now();
-            self.cancel.check()?;
-            let input = state.scheduler.scale_model_input(&state.latents.values, begin + i);
-            let input = Tensor::from_vec(input, shape, device)?;
-            let input = if self.negative.is_some() { Tensor::cat(&[&input, &input], 0)? } else { input };
-            let image_prompts = if is_in_window(i, count, self.window) { self.image_prompts } else { &[] };
+            cancel.check()?;
+            let mut input = Vec::new();
+            for picture in active.iter().filter_map(|at| pictures.get(*at)) {
+                let state = &picture.state;
+                let scaled = state.scheduler.scale_model_input(&state.latents.values, self.begin + i);
+                let scaled = Tensor::from_vec(scaled, (1, shape.1, shape.2, shape.3), device)?;
+                input.extend(std::iter::repeat_n(scaled, if is_guided { 2 } else { 1 }));
+            }
+            let input = Tensor::cat(&input, 0)?;
             let conditioning = Conditioning {
                 text: &text,
                 added: pooled.as_ref().map(|text_embeds| AddedConditioning {
                     text_embeds,
                     time_ids: [height, width, 0.0, 0.0, height, width],
                 }),
-                image_prompts,
-                cancel: self.cancel,
+                image_prompts: if is_in_window(i, count, self.window) { &image_prompts } else { &[] },
+                cancel,
             };
             let output = self.unet.forward(&input, timestep, guidance_embedding.as_ref(), &conditioning)?;
             let output = output.to_dtype(DType::F32)?;
-            let guided = match self.negative {
-                Some(_) => {
-                    let (unconditional, conditional) = (output.narrow(0, 0, 1)?, output.narrow(0, 1, 1)?);
-                    (&unconditional + ((conditional - &unconditional)? * self.guidance)?)?
+            let rows = if is_guided { 2 } else { 1 };
+            let mut has_left = false;
+            for (place, at) in active.iter().enumerate() {
+                let (Some(picture), Some(result)) = (pictures.get_mut(*at), results.get_mut(*at)) else { continue };
+                let own = output.narrow(0, place * rows, rows)?;
+                let guided = match is_guided {
+                    true => {
+                        let (unconditional, conditional) = (own.narrow(0, 0, 1)?, own.narrow(0, 1, 1)?);
+                        (&unconditional + ((conditional - &unconditional)? * self.guidance)?)?
+                    }
+                    false => own,
+                };
+                let guided = guided.flatten_all()?.to_vec1::<f32>()?;
+                let SamplerState { scheduler, generator, latents, done } = &mut *picture.state;
+                let step = scheduler.step(&guided, self.begin + i, &latents.values, &mut |n| generator.randn(n));
+                if !step.prev_sample.iter().all(|x| x.is_finite()) {
+                    *result = Err(EngineError::NotFinite(format!(
+                        "step {} gave numbers that are not finite; lower guidance and strengths, or use --dtype f32",
+                        i + 1
+                    )));
+                    has_left = true;
+                    continue;
                 }
-                None => output,
-            };
-            let guided = guided.flatten_all()?.to_vec1::<f32>()?;
-            let SamplerState { scheduler, generator, latents, done } = state;
-            let step = scheduler.step(&guided, begin + i, &latents.values, &mut |n| generator.randn(n));
-            if !step.prev_sample.iter().all(|x| x.is_finite()) {
-                return Err(EngineError::NotFinite(format!(
-                    "step {} gave numbers that are not finite; lower guidance and strengths, or use --dtype f32",
-                    i + 1
-                )));
+                latents.values = step.prev_sample;
+                *done = i + 1;
+                let seconds = began.elapsed().as_secs_f64() / active.len() as f64;
+                if let Ok(seconds_of_steps) = result {
+                    seconds_of_steps.push(seconds);
+                }
+                let preview = Preview {
+                    latents: Latents { values: step.pred_original_sample, ..*latents },
+                    factors: self.latent_rgb.clone(),
+                    pixels_per_latent: self.pixels_per_latent,
+                };
+                on_step(*at, Step { index: i + 1, count, seconds, preview: Arc::new(preview) }, picture.state);
+                if active.len() > 1 && i + 1 < count && (picture.is_cancelled)() {
+                    *result = Err(EngineError::Cancelled);
+                    has_left = true;
+                }
             }
-            latents.values = step.prev_sample;
-            *done = i + 1;
-            let seconds = began.elapsed().as_secs_f64();
-            step_secs.push(seconds);
-            let preview = Preview {
-                latents: Latents { values: step.pred_original_sample, ..*latents },
-                factors: self.latent_rgb.clone(),
-                pixels_per_latent: self.pixels_per_latent,
-            };
-            on_step(Step { index: i + 1, count, seconds, preview: Arc::new(preview) }, state);
+            if has_left {
+                return Ok(false);
+            }
         }
-        Ok(step_secs)
+        Ok(true)
+    }
+}
+
+/// The pictures of a batch put together; each has its rows, unconditional before conditional.
+struct Batch {
+    embeds: Tensor,
+    pooled: Option<Tensor>,
+    image_prompts: Vec<Vec<ImagePrompt>>,
+    is_guided: bool,
+}
+
+impl Batch {
+    fn of(pictures: &[Sampled], active: &[usize]) -> Result<Self, EngineError> {
+        let (mut embeds, mut pooled, mut image_prompts) = (Vec::new(), Vec::new(), Vec::<Vec<ImagePrompt>>::new());
+        let mut is_guided = false;
+        for picture in active.iter().filter_map(|at| pictures.get(*at)) {
+            let first_row = embeds.len();
+            is_guided = picture.negative.is_some();
+            for side in picture.negative.into_iter().chain([picture.prompt]) {
+                embeds.push(side.embeds.clone());
+                pooled.push(side.pooled.clone());
+            }
+            for (index, prompts) in picture.image_prompts.iter().enumerate() {
+                if image_prompts.len() <= index {
+                    image_prompts.push(Vec::new());
+                }
+                if let Some(slot) = image_prompts.get_mut(index) {
+                    slot.extend(prompts.iter().map(|prompt| ImagePrompt { first_row, ..prompt.clone() }));
+                }
+            }
+        }
+        let pooled: Option<Vec<Tensor>> = pooled.into_iter().collect();
+        let pooled = pooled.map(|pooled| Tensor::cat(&pooled, 0)).transpose()?;
+        Ok(Self { embeds: Tensor::cat(&embeds, 0)?, pooled, image_prompts, is_guided })
     }
 }
 

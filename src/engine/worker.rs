@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
+use super::together::go_together;
 use super::{CancelToken, EngineError, JobEvent, JobHandle, JobSpec, Step};
 
 /// Called after every event, so that a sleeping window wakes up.
@@ -33,6 +34,23 @@ pub trait Runner: Send {
         cancel: &CancelToken,
         say: &mut dyn FnMut(JobEvent),
     ) -> Result<super::Finished, EngineError>;
+
+    /// How many jobs like this one may be run together; 1 where that is of no use.
+    fn most_together(&self, _spec: &JobSpec) -> usize {
+        1
+    }
+
+    /// Makes several pictures, which [`go_together`]; what is said comes with the job's place.
+    fn run_together(
+        &mut self,
+        jobs: &[(&JobSpec, &CancelToken)],
+        say: &mut dyn FnMut(usize, JobEvent),
+    ) -> Vec<Result<super::Finished, EngineError>> {
+        let one = |(place, (spec, cancel)): (usize, &(&JobSpec, &CancelToken))| {
+            self.run(spec, cancel, &mut |event| say(place, event))
+        };
+        jobs.iter().enumerate().map(one).collect()
+    }
 
     /// Called after a panic: whatever the runner holds may be half-made.
     fn forget(&mut self);
@@ -91,24 +109,55 @@ impl Drop for Worker {
 }
 
 fn work(jobs: &Receiver<QueuedJob>, runner: &mut impl Runner, stop: &CancelToken) {
-    while let Ok(mut job) = jobs.recv() {
-        let last = if stop.is_cancelled() || job.cancel.is_cancelled() {
-            JobEvent::Cancelled
-        } else {
-            let (spec, events) = (&job.spec, &mut job.events);
-            let token = job.cancel.joined(stop);
-            let ran = catch_unwind(AssertUnwindSafe(|| runner.run(spec, &token, &mut |event| events.send(event))));
-            match ran {
-                Ok(Ok(finished)) => JobEvent::Finished(Box::new(finished)),
-                Ok(Err(EngineError::Cancelled)) => JobEvent::Cancelled,
-                Ok(Err(error)) => JobEvent::Failed(error),
-                Err(payload) => {
-                    runner.forget();
-                    JobEvent::Failed(EngineError::Panicked(panic_text(payload.as_ref())))
+    let mut left: Option<QueuedJob> = None;
+    while let Some(first) = left.take().or_else(|| jobs.recv().ok()) {
+        let most = runner.most_together(&first.spec);
+        let mut together = vec![first];
+        // Those that wait already, in their order, as far as they go with the first.
+        while together.len() < most
+            && let Ok(next) = jobs.try_recv()
+        {
+            match together.first().is_some_and(|first| go_together(&first.spec, &next.spec)) {
+                true => together.push(next),
+                false => {
+                    left = Some(next);
+                    break;
                 }
             }
-        };
-        job.events.send(last);
+        }
+        run(together, runner, stop);
+    }
+}
+
+fn run(mut jobs: Vec<QueuedJob>, runner: &mut impl Runner, stop: &CancelToken) {
+    jobs.retain_mut(|job| {
+        let is_cancelled = stop.is_cancelled() || job.cancel.is_cancelled();
+        if is_cancelled {
+            job.events.send(JobEvent::Cancelled);
+        }
+        !is_cancelled
+    });
+    let (asked, mut events): (Vec<_>, Vec<_>) =
+        jobs.into_iter().map(|job| ((job.spec, job.cancel.joined(stop)), job.events)).unzip();
+    let asked: Vec<(&JobSpec, &CancelToken)> = asked.iter().map(|(spec, cancel)| (spec, cancel)).collect();
+    let ran = catch_unwind(AssertUnwindSafe(|| {
+        runner.run_together(&asked, &mut |place, event| {
+            if let Some(events) = events.get_mut(place) {
+                events.send(event);
+            }
+        })
+    }));
+    let results = ran.unwrap_or_else(|payload| {
+        runner.forget();
+        let error = EngineError::Panicked(panic_text(payload.as_ref()));
+        asked.iter().map(|_| Err(error.clone())).collect()
+    });
+    for (mut events, result) in events.into_iter().zip(results) {
+        events.send(match result {
+            Ok(finished) => JobEvent::Finished(Box::new(finished)),
+            Err(EngineError::Cancelled) => JobEvent::Cancelled,
+            Err(error) => JobEvent::Failed(error),
+        });
     }
 }
 

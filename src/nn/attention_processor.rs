@@ -14,11 +14,13 @@ const MAX_SCORES: usize = 1 << 24;
 /// One group of references in one cross-attention: keys and values of its image tokens, ready to attend to.
 #[derive(Debug, Clone)]
 pub struct ImagePrompt {
-    /// `[batch, tokens, inner_dim]`
+    /// `[rows, tokens, inner_dim]`: as many rows as the batch has, or those of one picture of several.
     pub key: Tensor,
-    /// `[batch, tokens, inner_dim]`
+    /// `[rows, tokens, inner_dim]`
     pub value: Tensor,
     pub scale: f64,
+    /// The first of the batch's rows that it is for.
+    pub first_row: usize,
     /// Added to the logits of each token, `[tokens]`: ln(w / w_max) of the reference that it belongs to.
     pub logit_bias: Option<Tensor>,
 }
@@ -75,16 +77,41 @@ impl Attention {
         let Some(KeyValue { key, value }) = context.or(own.as_ref()) else {
             candle_core::bail!("nothing to attend to")
         };
+        let batch = query.dim(0)?;
+        let rows = image_prompts.iter().map(|prompt| prompt.key.dim(0)).collect::<Result<Vec<_>>>()?;
+        let out = match rows.first() {
+            // Each picture of the batch has image prompts of its own, as many rows each.
+            Some(rows) if *rows > 0 && *rows < batch => {
+                let mut parts = Vec::with_capacity(batch.div_ceil(*rows));
+                for first in (0..batch).step_by(*rows) {
+                    let part = |x: &Tensor| x.narrow(0, first, (*rows).min(batch - first))?.contiguous();
+                    let own = image_prompts.iter().filter(|prompt| prompt.first_row == first);
+                    parts.push(self.attend(&part(&query)?, &part(key)?, &part(value)?, own)?);
+                }
+                Tensor::cat(&parts, 0)?
+            }
+            _ => self.attend(&query, key, value, image_prompts)?,
+        };
+        self.to_out.forward_add(&out, residual)
+    }
+
+    /// The attention to the text, and to each of the image prompts.
+    fn attend<'a>(
+        &self,
+        query: &Tensor,
+        key: &Tensor,
+        value: &Tensor,
+        image_prompts: impl IntoIterator<Item = &'a ImagePrompt>,
+    ) -> Result<Tensor> {
         let text = Keys { key, value, bias: None, scale: 1.0 };
-        let images = image_prompts.iter().map(|prompt| Keys {
+        let images = image_prompts.into_iter().map(|prompt| Keys {
             key: &prompt.key,
             value: &prompt.value,
             bias: prompt.logit_bias.as_ref(),
             scale: prompt.scale,
         });
         let keys: Vec<Keys> = std::iter::once(text).chain(images).collect();
-        let out = attention_sum(&query, &keys, self.heads)?;
-        self.to_out.forward_add(&out, residual)
+        attention_sum(query, &keys, self.heads)
     }
 }
 
