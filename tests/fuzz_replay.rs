@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-#[path = "fuzz/checks.rs"]
+#[path = "common/fuzz_checks.rs"]
 mod checks;
 
 /// xorshift64*

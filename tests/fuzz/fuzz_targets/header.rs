@@ -1,7 +1,7 @@
 //! Whole files against the reader of headers.
 #![no_main]
 
-#[path = "../checks.rs"]
+#[path = "../../common/fuzz_checks.rs"]
 #[allow(dead_code)]
 mod checks;
 

@@ -1,7 +1,7 @@
 //! Lists of names and shapes against everything that tells what a file is.
 #![no_main]
 
-#[path = "../checks.rs"]
+#[path = "../../common/fuzz_checks.rs"]
 #[allow(dead_code)]
 mod checks;
 

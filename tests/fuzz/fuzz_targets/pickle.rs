@@ -1,7 +1,7 @@
 //! Programs against the machine that reads pickles without running anything.
 #![no_main]
 
-#[path = "../checks.rs"]
+#[path = "../../common/fuzz_checks.rs"]
 #[allow(dead_code)]
 mod checks;
 
