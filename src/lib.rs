@@ -16,7 +16,7 @@
 //! | [`evaluation`] | how well each mode does on a model, in numbers | engine, pixels, recipe |
 //! | [`cli`] | the command line | all of the above |
 //! | `gpu` | shaders for the canvas | egui, wgpu, the engine's preview |
-//! | `app` | what the window knows and does, without widgets | engine, library, pixels, recipe |
+//! | `app` | what the window knows and does, without widgets | engine, models, library, pixels, recipe |
 //! | `ui` | the window: panels that show `app` and send it commands | app, gpu |
 //!
 //! Arrows point down only; no room below the window knows that there is one.

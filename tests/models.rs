@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use instantstyle::models::{
-    Event, Getting, Hub, ModelEntry, ModelFile, ModelsError, Part, Patience, Places, Search, State, get,
+    Event, Getting, Hub, Listing, ModelEntry, ModelFile, ModelsError, Part, Patience, Places, Search, State,
+    ensure_space, get, unfinished_bytes,
 };
 use server::{Server, content, head, serve, sha256};
 
@@ -357,4 +358,64 @@ fn a_killed_download_goes_on_where_it_was() {
     assert!(said.contains("arrived damaged") && said.contains("removed"), "{said}");
     assert_eq!(server.requests()[1].header("range"), Some("bytes=1000000-"));
     assert!(!part.exists() && !part.with_extension("").exists());
+}
+
+fn copy(from: &Path, to: &Path) {
+    if from.is_dir() {
+        for entry in std::fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            copy(&entry.path(), &to.join(entry.file_name()));
+        }
+        return;
+    }
+    std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+    std::fs::copy(from, to).unwrap();
+}
+
+#[test]
+fn everything_that_can_be_chosen_is_listed_once_and_called_as_people_do() {
+    let shop = Shop::new();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    copy(&golden.join("model_a"), &shop.path("hub/models--artist--small-xl/snapshots/abc"));
+    // The cache holds models for all kinds of programs.
+    copy(&golden.join("latents.safetensors"), &shop.path("hub/models--o--other/snapshots/1/model.safetensors"));
+    copy(&golden.join("vision_a"), &shop.path("store/tower"));
+    copy(&golden.join("model_a"), &shop.path("comfy/models/diffusers/small"));
+    copy(&golden.join("adapter_a.safetensors"), &shop.path("comfy/models/ipadapter/ip.safetensors"));
+    shop.write("comfy/models/loras/page.safetensors", b"<!DOCTYPE html>");
+    // Not one of the folders that ComfyUI keeps models in.
+    copy(&golden.join("adapter_a.safetensors"), &shop.path("comfy/output/ip.safetensors"));
+    let places = shop.search().places().clone();
+    let found = Listing::of(&places, std::slice::from_ref(&shop.entry), &|| false);
+    let mut names: Vec<_> = found.items.iter().map(|item| (item.part, item.name.as_str())).collect();
+    names.sort_by_key(|(_, name)| *name);
+    let wanted = [
+        (Part::Model, "artist/small-xl"),
+        (Part::Adapter, "ip.safetensors"),
+        (Part::Model, "small"),
+        (Part::ImageEncoder, "tower"),
+    ];
+    assert_eq!(names, wanted);
+    let licences: Vec<_> = found.items.iter().filter_map(|item| item.licence.as_deref()).collect();
+    assert_eq!(licences, ["MIT"], "the licence of what the list brought");
+    let [(path, why)] = found.unusable.as_slice() else { panic!("{:?}", found.unusable) };
+    assert!(path.ends_with("page.safetensors") && why.contains("page.safetensors"), "{why}");
+    assert_eq!(Listing::of(&places, &[], &|| true), Listing::default(), "stopped at once");
+}
+
+#[test]
+fn space_is_reckoned_for_all_together_less_what_is_there() {
+    let shop = Shop::new();
+    let places = shop.search().places().clone();
+    let ensure = |free: fn(&Path) -> std::io::Result<u64>| {
+        ensure_space(&[&shop.entry, &shop.entry], &places, &Patience { free_space: free, ..Patience::default() })
+    };
+    let said = ensure(|_| Ok(599_999)).unwrap_err().to_string();
+    assert!(said.contains("600.0 kB") && said.lines().count() == 1, "{said}");
+    ensure(|_| Ok(600_000)).unwrap();
+    // Half of it came before.
+    shop.write("store/tower/model.safetensors.part", &shop.weights[..150_000]);
+    assert_eq!(unfinished_bytes(&shop.path("store"), &shop.entry), 150_000);
+    ensure(|_| Ok(300_000)).unwrap();
+    assert!(ensure(|_| Ok(299_999)).is_err());
 }

@@ -10,9 +10,11 @@ use image::RgbImage;
 
 use super::import::Carried;
 use super::looking::{Prompt, Seen};
+use super::models::ModelsDone;
+use super::models_choice::Described;
 use super::references::{Dropped, Opened};
 use super::shelf::ShelfDone;
-use crate::engine::{Match, ModelInfo, ModelPaths, PromptCount, Waker};
+use crate::engine::{Match, PromptCount, Waker};
 use crate::recipe::Recipe;
 
 /// Files that may wait to be read; more than anyone drops at once.
@@ -56,10 +58,7 @@ pub enum Done {
         board: u64,
         result: Result<Vec<(usize, Match)>, String>,
     },
-    Described {
-        paths: ModelPaths,
-        result: Result<Box<ModelInfo>, String>,
-    },
+    Described(Described),
     /// A finished picture was kept.
     Kept {
         entry: u64,
@@ -90,6 +89,7 @@ pub enum Done {
         carried: Option<Box<Carried>>,
     },
     Shelf(ShelfDone),
+    Models(ModelsDone),
     FolderOpened(Result<(), String>),
     Picked(Picked),
     /// A task met a bug.
@@ -105,11 +105,12 @@ pub enum Picked {
         entry: u64,
         path: PathBuf,
     },
-    ModelFolder(PathBuf),
-    Adapter(PathBuf),
-    ImageEncoder(PathBuf),
     /// Where boards are exported to.
     ExportFolder(PathBuf),
+    /// Files of weights, or the folder of a model.
+    Models(Vec<PathBuf>),
+    /// A folder in which to look for models.
+    ModelsFolder(PathBuf),
     Styles(Vec<PathBuf>),
     ExportStyle {
         name: String,

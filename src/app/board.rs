@@ -157,8 +157,8 @@ impl AppState {
         };
         let references = recipe.references.iter().map(|r| opened(&r.hash, &r.name)).collect::<Result<_, _>>()?;
         let init = recipe.init.as_ref().map(|init| opened(&init.hash, &init.name)).transpose()?;
-        let recipe = Arc::new(recipe.clone());
-        Ok(JobSpec { recipe, references, init, model: self.model_paths(), compute: self.compute })
+        let (recipe, model) = self.job_parts(recipe.clone())?;
+        Ok(JobSpec { recipe: Arc::new(recipe), references, init, model, compute: self.compute })
     }
 
     /// Called once a frame: takes in what the engine says about the cells, and gives it the next ones.

@@ -1,8 +1,8 @@
 use super::board::BoardWish;
+use super::models::ModelsCommand;
 use super::references::Dropped;
 use super::session::Theme;
 use super::shelf::ShelfCommand;
-use crate::engine::ModelPaths;
 
 /// Everything that can be asked of the window: by a button, a key or a test.
 #[derive(Debug, Clone)]
@@ -41,8 +41,8 @@ pub enum Command {
     /// Takes every setting back to what the model brings; prompts and references stay.
     ResetSettings,
 
-    Choose(Choice),
-    UseModel(ModelPaths),
+    /// The models, their parts and LoRAs.
+    Models(ModelsCommand),
 
     Show(u64),
     ShowLive,
@@ -89,12 +89,4 @@ pub enum Command {
     /// Makes everything a step larger (1) or smaller (-1), or as usual again (0).
     Scale(i8),
     ToggleAdvanced,
-}
-
-/// What a file dialog is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Choice {
-    ModelFolder,
-    Adapter,
-    ImageEncoder,
 }

@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 use rfd::{AsyncFileDialog, FileHandle};
 
 use super::background::{Background, Done, Picked};
-use super::command::Choice;
 use crate::library::STYLE_ENDING;
 use crate::pixels::PictureFormat;
 
 /// No person dismisses a dialog as fast as a desktop without one answers.
 const TOO_FAST_FOR_A_PERSON: Duration = Duration::from_millis(250);
+/// Those that cannot be used are told so, and what to get.
+pub const WEIGHTS: &[&str] = &["safetensors", "sft", "ckpt", "pt", "pth", "bin", "gguf"];
 const PICTURES: &[&str] = &["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"];
 
 pub fn open_references(background: &Background) -> std::io::Result<()> {
@@ -84,22 +85,21 @@ pub fn export_folder(background: &Background) -> std::io::Result<()> {
     ask(background, false, dialog, |file: FileHandle| Picked::ExportFolder(file.path().to_owned()))
 }
 
-pub fn choose(background: &Background, choice: Choice) -> std::io::Result<()> {
-    match choice {
-        Choice::ModelFolder => {
-            let dialog = AsyncFileDialog::new().set_title("Open a model's folder").pick_folder();
-            ask(background, false, dialog, |file: FileHandle| Picked::ModelFolder(file.path().to_owned()))
-        }
-        Choice::Adapter => {
-            let dialog = AsyncFileDialog::new().set_title("Open IP-Adapter weights");
-            let dialog = dialog.add_filter("Weights", &["safetensors"]).pick_file();
-            ask(background, false, dialog, |file: FileHandle| Picked::Adapter(file.path().to_owned()))
-        }
-        Choice::ImageEncoder => {
-            let dialog = AsyncFileDialog::new().set_title("Open an image encoder's folder").pick_folder();
-            ask(background, false, dialog, |file: FileHandle| Picked::ImageEncoder(file.path().to_owned()))
-        }
-    }
+pub fn open_model_file(background: &Background) -> std::io::Result<()> {
+    let dialog = AsyncFileDialog::new().set_title("Open a model, an IP-Adapter, a VAE or a LoRA");
+    ask(background, false, dialog.add_filter("Weights", WEIGHTS).pick_files(), |files: Vec<FileHandle>| {
+        Picked::Models(files.iter().map(|file| file.path().to_owned()).collect())
+    })
+}
+
+pub fn open_model_folder(background: &Background) -> std::io::Result<()> {
+    let dialog = AsyncFileDialog::new().set_title("Open the folder of a model or an image encoder").pick_folder();
+    ask(background, false, dialog, |folder: FileHandle| Picked::Models(vec![folder.path().to_owned()]))
+}
+
+pub fn add_models_folder(background: &Background) -> std::io::Result<()> {
+    let dialog = AsyncFileDialog::new().set_title("A folder in which models lie").pick_folder();
+    ask(background, false, dialog, |folder: FileHandle| Picked::ModelsFolder(folder.path().to_owned()))
 }
 
 /// The dialog is made here, where macOS wants it, and waited for elsewhere.

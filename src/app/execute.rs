@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::background::Done;
-use super::command::{Choice, Command};
+use super::command::Command;
 use super::job::Job;
 use super::notes::Place;
 use super::references::{self, Dropped};
-use super::state::{AppState, ModelState, Shown};
+use super::state::{AppState, Shown};
 use super::{dialogs, files};
-use crate::engine::{self, JobSpec, ModelPaths};
+use crate::engine::{self, JobSpec};
 use crate::pixels::Picture;
 use crate::recipe::Recipe;
 
@@ -41,8 +41,7 @@ impl AppState {
             }
             Command::RollSeed => self.recipe.seed = Some(engine::random_seed()),
             Command::ResetSettings => self.reset_settings(),
-            Command::Choose(choice) => self.ask(move |background| dialogs::choose(background, choice)),
-            Command::UseModel(paths) => self.describe_model(paths),
+            Command::Models(command) => self.execute_models(command),
             Command::Show(id) => {
                 self.settings.is_board_shown = false;
                 self.show(id);
@@ -170,16 +169,23 @@ impl AppState {
     pub(super) fn submit_job(&mut self, seed: u64, references: Vec<Arc<Picture>>, is_live: bool) -> bool {
         let defaults = self.model_info().map(|info| info.defaults.steps);
         let steps = self.recipe.steps.or(defaults).unwrap_or(1) as usize;
+        let (recipe, model) = match self.job_parts(Recipe { seed: Some(seed), ..self.recipe.clone() }) {
+            Ok(parts) => parts,
+            Err(why) => {
+                self.notes.error(Place::Picture, why);
+                return false;
+            }
+        };
         let spec = JobSpec {
-            recipe: Arc::new(Recipe { seed: Some(seed), ..self.recipe.clone() }),
+            recipe: Arc::new(recipe),
             references,
             init: self.content_picture().map(|opened| Arc::clone(&opened.picture)),
-            model: self.model_paths(),
+            model,
             compute: self.compute,
         };
         match self.engine.submit(spec) {
             Ok(handle) => {
-                self.jobs.push_back(Job::new(handle, seed, is_live, steps));
+                self.jobs.push_back(Job::new(handle, seed, is_live, steps, self.opened.clone()));
                 true
             }
             Err(error) => {
@@ -215,7 +221,8 @@ impl AppState {
     fn travel(&mut self, back: bool) {
         let there = if back { self.undo.undo(&self.recipe) } else { self.undo.redo(&self.recipe) };
         if let Some(recipe) = there {
-            self.recipe = recipe;
+            let before = std::mem::replace(&mut self.recipe, recipe).model;
+            self.follow_model(&before);
             self.find_pictures();
         }
     }
@@ -247,20 +254,9 @@ impl AppState {
     }
 
     fn reset_settings(&mut self) {
-        let Recipe { prompt, negative_prompt, references, model, init, .. } = std::mem::take(&mut self.recipe);
-        self.recipe = Recipe { prompt, negative_prompt, references, model, init, ..Recipe::default() };
+        let Recipe { prompt, negative_prompt, references, model, loras, init, .. } = std::mem::take(&mut self.recipe);
+        self.recipe = Recipe { prompt, negative_prompt, references, model, loras, init, ..Recipe::default() };
         self.undo.mark(&self.recipe);
-    }
-
-    pub(super) fn describe_model(&mut self, paths: ModelPaths) {
-        // The model that works stays until the new one is known to open.
-        if self.model_info().is_none() {
-            self.model = ModelState::Opening;
-        }
-        self.submit(move || {
-            let result = engine::describe(&paths).map(Box::new).map_err(|error| error.to_string());
-            Done::Described { paths, result }
-        });
     }
 
     pub(super) fn show(&mut self, id: u64) {
@@ -328,16 +324,5 @@ impl AppState {
             entry.file.as_ref().and_then(|file| file.file_name()).map(|name| name.to_string_lossy().into_owned());
         let name = kept.unwrap_or_else(|| format!("picture-{}.png", entry.recipe.seed.unwrap_or_default()));
         self.ask(move |background| dialogs::save_as(background, id, &name));
-    }
-
-    /// A file dialog's answer: takes up the part of a model that was chosen.
-    pub(super) fn chosen(&mut self, choice: Choice, path: std::path::PathBuf) {
-        let mut paths = self.model_paths();
-        match choice {
-            Choice::ModelFolder => paths.model = Some(path),
-            Choice::Adapter => paths.adapter = Some(path),
-            Choice::ImageEncoder => paths.image_encoder = Some(path),
-        }
-        self.describe_model(paths);
     }
 }

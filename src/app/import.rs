@@ -7,6 +7,8 @@ use std::path::Path;
 
 use super::background::Done;
 use super::board::BoardWish;
+use super::dialogs::WEIGHTS;
+use super::models::identified;
 use super::notes::Place;
 use super::references::Dropped;
 use super::shelf::ShelfCommand;
@@ -15,7 +17,7 @@ use crate::board::{Axis, Board, PictureName};
 use crate::engine::ModelPaths;
 use crate::library::STYLE_ENDING;
 use crate::pixels;
-use crate::recipe::{ForeignSettings, ModelFiles, Recipe, read_a1111_parameters};
+use crate::recipe::{ForeignSettings, Lora, ModelFiles, Recipe, read_a1111_parameters};
 
 /// As large as any picture that this program opens.
 const LARGEST: u64 = 512 << 20;
@@ -34,19 +36,26 @@ pub struct Carried {
 }
 
 impl AppState {
-    /// Files that were let go over the window: styles are taken in, a picture with settings is asked about, all else
-    /// becomes references.
+    /// Files that were let go over the window: styles are taken in, weights are looked at, a picture with settings is asked
+    /// about, all else becomes references.
     pub(super) fn drop_files(&mut self, files: Vec<Dropped>) {
         let is_style = |path: &Path| path.extension().is_some_and(|ending| ending == STYLE_ENDING);
-        let (mut styles, mut pictures) = (Vec::new(), Vec::new());
+        let is_weights = |path: &Path| {
+            path.extension().is_some_and(|ending| WEIGHTS.iter().any(|known| ending.eq_ignore_ascii_case(known)))
+        };
+        let (mut styles, mut weights, mut pictures) = (Vec::new(), Vec::new(), Vec::new());
         for file in files {
             match file {
                 Dropped::File(path) if is_style(&path) => styles.push(path),
+                Dropped::File(path) if is_weights(&path) => weights.push(path),
                 other => pictures.push(other),
             }
         }
         if !styles.is_empty() {
             self.execute_shelf(ShelfCommand::ImportStyleFiles(styles));
+        }
+        if !weights.is_empty() {
+            self.identify(weights);
         }
         self.carried = None;
         match pictures.len() {
@@ -54,6 +63,11 @@ impl AppState {
             1 => {
                 for dropped in pictures {
                     let task = move || {
+                        if let Dropped::File(path) = &dropped
+                            && path.is_dir()
+                        {
+                            return identified(path, false);
+                        }
                         let carried = look(&dropped);
                         Done::Looked { dropped, carried: carried.map(Box::new) }
                     };
@@ -110,9 +124,22 @@ impl AppState {
     pub(super) fn restore(&mut self, recipe: Recipe, ignored: &[String]) {
         self.notes.clear(Place::Picture);
         self.notes.clear(Place::References);
-        let other_model = other_model(&recipe.model, &self.model_paths());
+        let paths = self.paths_of(&recipe.model);
+        let other_model = other_model(&recipe.model, &self.opened).filter(|_| paths.is_none());
+        let before = self.recipe.model.clone();
         let is_locked = recipe.seed.is_some();
         self.recipe = recipe;
+        if self.recipe.model == ModelFiles::default() {
+            // It names none, so that it is painted with the one that is open.
+            self.recipe.model.clone_from(&before);
+        }
+        self.follow_model(&before);
+        let is_unknown = |lora: &Lora| self.lora_path(lora).is_none();
+        if paths.is_none() || self.recipe.loras.iter().any(is_unknown) {
+            // It may lie in one of the artist's folders, under another name.
+            self.models.is_wanted = paths.is_none();
+            self.watch_models();
+        }
         self.settings.selected_reference = 0;
         self.undo.mark(&self.recipe);
         // Pictures that are not kept here are named by the thread that looks for them.

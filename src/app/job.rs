@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::engine::{JobEvent, JobHandle, Preview, Step};
+use crate::engine::{JobEvent, JobHandle, ModelPaths, Preview, Step};
 
 /// What a job is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,12 +27,14 @@ pub struct Job {
     /// Counts up with every preview.
     pub preview_id: u64,
     pub began: Option<Instant>,
+    /// The model that was open when it was asked for, and that it is painted with.
+    pub model: ModelPaths,
     steps_seen: u32,
     steps_secs: f64,
 }
 
 impl Job {
-    pub fn new(handle: JobHandle, seed: u64, is_live: bool, expected_steps: usize) -> Self {
+    pub fn new(handle: JobHandle, seed: u64, is_live: bool, expected_steps: usize, model: ModelPaths) -> Self {
         Self {
             handle,
             seed,
@@ -42,6 +44,7 @@ impl Job {
             preview: None,
             preview_id: 0,
             began: None,
+            model,
             steps_seen: 0,
             steps_secs: 0.0,
         }

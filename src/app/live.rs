@@ -110,7 +110,7 @@ impl AppState {
         if self.model_info().is_none() || self.jobs.iter().any(|job| !job.is_live) || !self.all_open() {
             return rest;
         }
-        let paths = self.model_paths();
+        let paths = self.opened.clone();
         if self.live.asked.as_ref().is_some_and(|(recipe, model)| *recipe == self.recipe && *model == paths) {
             self.live.waiting = None;
             return rest;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crossbeam_channel::TryRecvError;
 
 use super::background::{Done, Picked};
-use super::command::{Choice, Command};
+use super::command::Command;
 use super::files;
 use super::history::HistoryEntry;
 use super::job::Job;
@@ -14,7 +14,7 @@ use super::notes::Place;
 use super::references::{self, Opened};
 use super::session::{KeptPicture, Session};
 use super::shelf::ShelfCommand;
-use super::state::{AppState, ModelState, Shown};
+use super::state::{AppState, Shown};
 use crate::engine::{EngineError, Finished, JobEvent};
 use crate::pixels::CarriedReference;
 use crate::recipe::{Recipe, Reference};
@@ -34,7 +34,7 @@ impl AppState {
     ///
     /// Returns the seconds after which to call again although nothing happens.
     pub fn logic(&mut self, now: f64, is_busy: bool) -> Option<f64> {
-        while let Some(done) = self.background.next().or_else(|| self.shelf.next()) {
+        while let Some(done) = self.background.next().or_else(|| self.shelf.next()).or_else(|| self.models.next()) {
             self.take_in(done);
         }
         self.hear_jobs();
@@ -75,21 +75,7 @@ impl AppState {
                     self.execute(Command::Generate);
                 }
             }
-            Done::Described { paths, result: Ok(info) } => {
-                tracing::info!("the model {} is open", info.name);
-                self.model = ModelState::Ready(info);
-                self.notes.clear(Place::Model);
-                self.look_afresh();
-                self.pace = None;
-                (self.settings.model, self.settings.adapter, self.settings.image_encoder) =
-                    (paths.model, paths.adapter, paths.image_encoder);
-            }
-            Done::Described { result: Err(why), .. } => {
-                if self.model_info().is_none() {
-                    self.model = ModelState::Failed(why.clone());
-                }
-                self.notes.error(Place::Model, why);
-            }
+            Done::Described(described) => self.take_described(described),
             Done::Kept { entry, result: Ok(file) } => {
                 self.history.kept(entry, file.clone());
                 if let Some(recipe) = self.history.get(entry).map(|entry| entry.recipe.clone()) {
@@ -119,6 +105,7 @@ impl AppState {
             Done::Picked(picked) => self.take_picked(picked),
             Done::Looked { dropped, carried } => self.take_looked(dropped, carried),
             Done::Shelf(done) => self.take_shelf(done),
+            Done::Models(done) => self.take_models(done),
         }
     }
 
@@ -131,10 +118,9 @@ impl AppState {
             Picked::BoardPictures(paths) => self.add_board_pictures(paths),
             Picked::Content(path) => self.set_content(references::Dropped::File(path)),
             Picked::SaveAs { entry, path } => self.save_to(entry, path),
-            Picked::ModelFolder(path) => self.chosen(Choice::ModelFolder, path),
-            Picked::Adapter(path) => self.chosen(Choice::Adapter, path),
-            Picked::ImageEncoder(path) => self.chosen(Choice::ImageEncoder, path),
             Picked::ExportFolder(path) => self.settings.board_export.folder = Some(path),
+            Picked::Models(paths) => self.identify(paths),
+            Picked::ModelsFolder(folder) => self.add_models_folder(folder),
             Picked::Styles(paths) => self.execute_shelf(ShelfCommand::ImportStyleFiles(paths)),
             Picked::ExportStyle { name, path } => self.export_style(name, path),
             Picked::Nothing => {}
@@ -283,7 +269,8 @@ impl AppState {
         let image = Arc::new(finished.image);
         let recipe = finished.recipe;
         let pixels = f64::from(image.width()) * f64::from(image.height());
-        if let Some(step_secs) = job.step_secs() {
+        // The pace of a model that was open before says nothing about this one.
+        if let Some(step_secs) = job.step_secs().filter(|_| job.model == self.opened) {
             self.pace = Some(step_secs * 1000.0 / pixels.max(1.0));
         }
         for notice in finished.notices {

@@ -2,6 +2,7 @@
 //!
 //! One small JSON file, replaced as a whole a moment after every change. The pictures themselves lie beside it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -48,6 +49,11 @@ pub struct Settings {
     pub adapter: Option<PathBuf>,
     pub image_encoder: Option<PathBuf>,
     pub board_export: BoardExport,
+    pub vae: Option<PathBuf>,
+    /// Where weights lie that were open once, by what a recipe calls them.
+    pub known_files: BTreeMap<String, PathBuf>,
+    /// Strengths of LoRAs that are off, by their hash.
+    pub resting_loras: BTreeMap<String, f64>,
 }
 
 impl Default for Settings {
@@ -65,6 +71,9 @@ impl Default for Settings {
             adapter: None,
             image_encoder: None,
             board_export: BoardExport::default(),
+            vae: None,
+            known_files: BTreeMap::new(),
+            resting_loras: BTreeMap::new(),
         }
     }
 }

@@ -14,6 +14,7 @@ use super::job::Job;
 use super::latest::Latest;
 use super::live::Live;
 use super::looking::Seen;
+use super::models::Models;
 use super::notes::{Notes, Place};
 use super::references::{Dropped, Opened};
 use super::session::{Saver, Session, Settings};
@@ -82,9 +83,13 @@ pub struct AppState {
     pub opening: usize,
     /// The library and the styles.
     pub shelf: Shelf,
+    /// The models that there are.
+    pub models: Models,
     /// A dropped picture with settings of its own, about which the artist is asked.
     pub carried: Option<Box<Carried>>,
 
+    /// Where the open model's weights lie; its LoRAs are the recipe's.
+    pub(super) opened: ModelPaths,
     pub(super) live: Live,
     /// What the model sees of the reference whose crop is being edited.
     pub(super) seen: Latest<Seen, Option<Arc<RgbImage>>>,
@@ -114,6 +119,7 @@ impl AppState {
     /// A thread that does not start.
     pub fn new(setup: Setup) -> std::io::Result<Self> {
         let shelf = Shelf::start(setup.waker.clone())?;
+        let models = Models::start(setup.home.clone(), setup.waker.clone())?;
         let background = Background::start(setup.waker)?;
         let saver = setup.home.clone().filter(|_| !setup.is_second).map(Saver::start).transpose()?;
         let is_first_start = setup.session.is_none();
@@ -135,6 +141,8 @@ impl AppState {
             device: None,
             opening: 0,
             shelf,
+            models,
+            opened: ModelPaths::default(),
             carried: None,
             live: Live::default(),
             seen: Latest::default(),
@@ -162,7 +170,7 @@ impl AppState {
             state.notes.error(Place::Picture, said);
         }
         state.bring_back_history(session.history);
-        state.describe_model(state.model_paths());
+        state.open_last_model();
         state.open_shelf();
         if is_first_start && setup.pictures.is_empty() {
             state.add_sample();
@@ -179,14 +187,9 @@ impl AppState {
         }
     }
 
-    pub fn model_paths(&self) -> ModelPaths {
-        let Settings { model, adapter, image_encoder, .. } = &self.settings;
-        ModelPaths {
-            model: model.clone(),
-            adapter: adapter.clone(),
-            image_encoder: image_encoder.clone(),
-            ..ModelPaths::default()
-        }
+    /// Where the open model's weights lie.
+    pub fn opened_model(&self) -> &ModelPaths {
+        &self.opened
     }
 
     /// The picture of a reference, once it has been opened.

@@ -280,12 +280,8 @@ fn change_folders(matches: &ArgMatches, add: bool) -> Result<(), CliError> {
     let store = places.store()?;
     let mut folders = Folders::load(store)?;
     for folder in matches.get_many::<PathBuf>("folder").into_iter().flatten() {
-        // The same folder under another name, or from another working folder, is the same.
-        let real = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.clone());
         if !add {
-            let before = folders.folders.len();
-            folders.folders.retain(|kept| *kept != real && kept != folder);
-            if folders.folders.len() == before {
+            if !folders.remove(folder) {
                 return Err(CliError::usage(format!(
                     "{} is not among the folders; see `models folders`",
                     shown(folder)
@@ -293,12 +289,10 @@ fn change_folders(matches: &ArgMatches, add: bool) -> Result<(), CliError> {
             }
             continue;
         }
-        if !real.is_dir() {
+        if !folder.is_dir() {
             return Err(CliError::usage(format!("{} is no folder; name one that is there", shown(folder))));
         }
-        if !folders.folders.contains(&real) {
-            folders.folders.push(real);
-        }
+        folders.add(folder);
     }
     folders.save(store)?;
     show_folders()

@@ -1,15 +1,19 @@
 //! What a model is, from its headers alone: its blocks and what it brings for settings that are left open.
 
+use std::path::Path;
+
 use super::encoding::ensure_subtractable;
+use super::memory::MemoryNeed;
 use super::model::Model;
 use super::{EngineError, ModelPaths, PromptCounter};
+use crate::models::name_of;
 use crate::pixels::ClipImageProcessor;
-use crate::recipe::{ModelBlocks, ModelDefaults};
+use crate::recipe::{Lora, ModelBlocks, ModelDefaults, ModelFiles};
 
 /// What a window needs to know about a model before a picture is made with it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelInfo {
-    /// For people: the folder's name, or "Built-in model".
+    /// For people: what the file or folder is called, or "Built-in model".
     pub name: String,
     pub blocks: ModelBlocks,
     pub defaults: ModelDefaults,
@@ -18,6 +22,9 @@ pub struct ModelInfo {
     /// How a reference's picture is prepared for the image encoder; None where no adapter was given.
     pub image_processor: Option<ClipImageProcessor>,
     pub prompt_counter: PromptCounter,
+    /// What a recipe calls its weights.
+    pub files: ModelFiles,
+    pub memory: MemoryNeed,
 }
 
 /// Opens `paths` by headers and configs. Reads no weights, but hashes small parts of files: not for a thread that paints.
@@ -27,14 +34,37 @@ pub struct ModelInfo {
 pub fn describe(paths: &ModelPaths) -> Result<ModelInfo, EngineError> {
     // The built-in model always brings its adapter; another model may be opened before one was chosen.
     let model = Model::without_loras(paths, paths.model.is_none())?;
-    let name = match paths.model.as_ref().and_then(|path| path.file_name()) {
-        Some(name) => name.to_string_lossy().into_owned(),
-        None => "Built-in model".to_owned(),
-    };
+    let name = paths.model.as_deref().map_or_else(|| "Built-in model".to_owned(), name_of);
     let size_step = u32::try_from(model.vae_config.scale_factor()).unwrap_or(8).max(8);
     let prompt_counter = PromptCounter::new(&model);
+    let memory = MemoryNeed::of(&model);
     let image_processor = model.image_prompt.map(|parts| parts.processor);
-    Ok(ModelInfo { name, blocks: model.blocks, defaults: model.defaults, size_step, image_processor, prompt_counter })
+    Ok(ModelInfo {
+        name,
+        blocks: model.blocks,
+        defaults: model.defaults,
+        size_step,
+        image_processor,
+        prompt_counter,
+        files: model.files,
+        memory,
+    })
+}
+
+/// Opens the LoRA at `path` and sees whether it goes with the model of `paths`, kept to blocks as `how` says. Returns
+/// what a recipe says of it.
+///
+/// # Errors
+/// As [`describe`]; a file that is no LoRA, or one of another model.
+pub fn describe_lora(paths: &ModelPaths, path: &Path, how: &Lora) -> Result<Lora, EngineError> {
+    let paths = ModelPaths {
+        model: paths.model.clone(),
+        vae: paths.vae.clone(),
+        loras: vec![path.to_owned()],
+        ..ModelPaths::default()
+    };
+    let model = Model::open(&paths, std::slice::from_ref(how), false)?;
+    model.loras.into_iter().next().ok_or_else(|| EngineError::Input("the LoRA was not opened; try again".to_owned()))
 }
 
 /// Whether words can be subtracted from references on `paths`: see [`ensure_subtractable`].

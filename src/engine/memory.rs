@@ -41,15 +41,65 @@ const ON_PAGES: f64 = 1.09;
 
 /// Bytes that a pass of the UNet needs beside its weights, for `latents` positions.
 pub fn unet_bytes(config: &UNet2DConditionConfig, latents: u64, batch: usize) -> u64 {
-    let width = config.block_out_channels.first().copied().unwrap_or(1) as u64;
+    pass_bytes(first(&config.block_out_channels), latents, batch)
+}
+
+fn pass_bytes(width: u64, latents: u64, batch: usize) -> u64 {
     ATTENTION_BYTES + latents * width * 4 * batch as u64 * LIVE_MAPS
 }
 
 /// Bytes that decoding one picture of `pixels` needs beside the VAE's weights.
 pub fn vae_bytes(config: &AutoencoderKlConfig, pixels: u64) -> u64 {
-    let width = config.block_out_channels.first().copied().unwrap_or(1) as u64;
+    decoding_bytes(first(&config.block_out_channels), pixels)
+}
+
+fn decoding_bytes(width: u64, pixels: u64) -> u64 {
     let whole = crate::nn::autoencoder_kl::MAX_WHOLE_SIDE as u64;
     ATTENTION_BYTES + pixels.min(whole * whole) * width * 4 * LIVE_VAE_MAPS
+}
+
+fn first(channels: &[usize]) -> u64 {
+    channels.first().copied().unwrap_or(1) as u64
+}
+
+/// What a model takes of memory, known before any of its weights are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryNeed {
+    weights: Weights,
+    /// Channels of the outermost level of the UNet and of the VAE.
+    unet_width: u64,
+    vae_width: u64,
+    /// Pixels a side that one latent stands for.
+    factor: u64,
+}
+
+impl MemoryNeed {
+    pub(super) fn of(model: &Model) -> Self {
+        Self {
+            weights: Weights::of(model),
+            unet_width: first(&model.unet_config.block_out_channels),
+            vae_width: first(&model.vae_config.block_out_channels),
+            factor: model.vae_config.scale_factor() as u64,
+        }
+    }
+
+    /// The most that a picture of this size takes at one time; `batch` is 2 with guidance, else 1.
+    pub fn bytes(&self, width: u32, height: u32, batch: usize) -> u64 {
+        let pixels = u64::from(width) * u64::from(height);
+        let pass = pass_bytes(self.unet_width, pixels / (self.factor * self.factor), batch);
+        // The picture itself, as floats and blended tiles.
+        self.weights.peak(pass, decoding_bytes(self.vae_width, pixels) + pixels * 3 * 4 * 3)
+    }
+
+    /// Weights that stay in memory between two pictures.
+    pub fn held_bytes(&self) -> u64 {
+        self.weights.unet + self.weights.adapter + self.weights.vae
+    }
+
+    /// The sentence about a size that does not fit into `free` bytes: what it needs, and what would fit.
+    pub fn refusal(&self, free: u64, width: u32, height: u32, batch: usize) -> Option<String> {
+        refuse(self.weights, "memory", free, (width, height), |width, height| self.bytes(width, height, batch))
+    }
 }
 
 /// Bytes of weights that lie in memory together. The encoders are read one after the other where memory is short, and are
@@ -101,26 +151,13 @@ impl Weights {
 
 /// Refuses a size that would not fit beside `held` bytes of weights that are in the device's memory already, and says which
 /// would. Where nobody says how much memory there is, nothing is refused.
-pub fn ensure_fits(
-    model: &Model,
-    place: &Place,
-    held: u64,
-    (width, height): (u32, u32),
-    batch: usize,
-) -> Result<(), EngineError> {
+pub fn ensure_fits(model: &Model, place: &Place, held: u64, size: (u32, u32), batch: usize) -> Result<(), EngineError> {
     let Some(free) = device::available_bytes(&place.device) else { return Ok(()) };
-    let weights = Weights::of(model);
-    let factor = model.vae_config.scale_factor() as u64;
-    let need = |width: u32, height: u32| {
-        let pixels = u64::from(width) * u64::from(height);
-        let pass = unet_bytes(&model.unet_config, pixels / (factor * factor), batch);
-        // The picture itself, as floats and blended tiles.
-        weights.peak(pass, vae_bytes(&model.vae_config, pixels) + pixels * 3 * 4 * 3)
-    };
     // What is loaded can be used or dropped, so it counts as free.
     let memory = if place.device.is_cpu() { "memory" } else { "the GPU's memory" };
-    refuse(weights, memory, free.saturating_add(held), (width, height), need)
-        .map_or(Ok(()), |said| Err(EngineError::OutOfMemory(said)))
+    let need = MemoryNeed::of(model);
+    let said = refuse(need.weights, memory, free.saturating_add(held), size, |w, h| need.bytes(w, h, batch));
+    said.map_or(Ok(()), |said| Err(EngineError::OutOfMemory(said)))
 }
 
 /// The sentence about a size that does not fit into `free` bytes of `memory`.

@@ -36,7 +36,7 @@ mod worker;
 pub use bench::{BenchModel, BenchNetwork, BenchParts, BenchReport, BenchSpec, bench};
 pub use board_run::{BoardRun, CellRun, CellState};
 pub use candle_engine::CandleEngine;
-pub use describe::{ModelInfo, can_subtract, describe};
+pub use describe::{ModelInfo, can_subtract, describe, describe_lora};
 pub use device::{built_in_devices, ensure_built_in};
 pub use error::EngineError;
 pub use fake_engine::{FakeEngine, Script};
@@ -48,6 +48,7 @@ pub use job::{
 };
 pub use judge::{BuiltInJudge, Verdict};
 pub use measure::{ClipMeasure, Embedding, Match};
+pub use memory::{MemoryNeed, available_bytes};
 pub use pipeline::random_seed;
 pub use prompt_count::{PromptCount, PromptCounter};
 pub use worker::Waker;

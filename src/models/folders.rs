@@ -51,6 +51,24 @@ impl Folders {
         Ok(library::write_atomically(&path, text.as_bytes())?)
     }
 
+    /// The same folder under another name, or from another working folder, is the same. False where it is there already.
+    pub fn add(&mut self, folder: &Path) -> bool {
+        let real = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+        let is_new = !self.folders.contains(&real);
+        if is_new {
+            self.folders.push(real);
+        }
+        is_new
+    }
+
+    /// False where it was not there.
+    pub fn remove(&mut self, folder: &Path) -> bool {
+        let real = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+        let before = self.folders.len();
+        self.folders.retain(|kept| *kept != real && kept != folder);
+        self.folders.len() < before
+    }
+
     fn path(store: &Path) -> PathBuf {
         store.join("folders.toml")
     }
@@ -73,8 +91,16 @@ impl Places {
     /// # Errors
     /// A list that cannot be read.
     pub fn from_environment() -> Result<Self, ModelsError> {
+        Self::of_home(library::home().as_deref())
+    }
+
+    /// As [`Places::from_environment`], for a program whose files lie in `home`.
+    ///
+    /// # Errors
+    /// A list that cannot be read.
+    pub fn of_home(home: Option<&Path>) -> Result<Self, ModelsError> {
         let variable = |name: &str| env::var_os(name);
-        let store = library::home().map(|home| home.join("models"));
+        let store = home.map(|home| home.join("models"));
         let mut named = match &store {
             Some(store) => Folders::load(store)?.folders,
             None => Vec::new(),

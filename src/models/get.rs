@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::download::{Patience, Source, download};
 use super::find::{State, is_stored};
 use super::folders::make_folder;
-use super::part::PartFile;
+use super::part::{PartFile, part_path};
 use super::progress::{Event, Pace};
-use super::{Hub, ModelEntry, ModelFile, ModelsError, Search};
+use super::{Hub, ModelEntry, ModelFile, ModelsError, Places, Search, size};
 
 /// What [`get`] works with.
 pub struct Getting<'a> {
@@ -55,6 +55,39 @@ pub fn get(entry: &ModelEntry, search: &mut Search, work: &mut Getting) -> Resul
             why: "a file in it has changed".to_owned(),
             advice: "try again when nothing else writes there",
         }),
+    }
+}
+
+/// Bytes of `entry` that an unfinished download has left in the store.
+pub fn unfinished_bytes(store: &Path, entry: &ModelEntry) -> u64 {
+    let part = |file: &ModelFile| fs::metadata(part_path(&store.join(&entry.name).join(file.name())));
+    entry.files.iter().filter_map(|file| part(file).ok()).map(|about| about.len()).sum()
+}
+
+/// Whether the disk of the store has room for what is missing of `entries`, all together.
+///
+/// # Errors
+/// [`ModelsError::NoSpace`], before anything is fetched.
+pub fn ensure_space(entries: &[&ModelEntry], places: &Places, patience: &Patience) -> Result<(), ModelsError> {
+    let store = places.store()?;
+    make_folder(store)?;
+    let stored = |entry: &ModelEntry| -> u64 {
+        let folder = store.join(&entry.name);
+        let whole = entry.files.iter().filter(|file| is_stored(&folder.join(file.name()), file));
+        whole.filter_map(|file| file.bytes).sum()
+    };
+    let missing =
+        |entry: &ModelEntry| entry.bytes().saturating_sub(stored(entry)).saturating_sub(unfinished_bytes(store, entry));
+    let needed = entries.iter().map(|entry| missing(entry)).sum();
+    match (patience.free_space)(store) {
+        Ok(free) if free < needed => Err(ModelsError::NoSpace {
+            folder: store.display().to_string(),
+            file: entries.iter().map(|entry| entry.title.as_str()).collect::<Vec<_>>().join(" with "),
+            free: size(free),
+            needed: size(needed),
+        }),
+        // A file system that does not tell is tried.
+        _ => Ok(()),
     }
 }
 

@@ -13,6 +13,8 @@ pub enum Part {
     ImageEncoder,
     Vae,
     Preview,
+    /// None of the list; merged into a model.
+    Lora,
 }
 
 /// One model of the list.

@@ -62,6 +62,7 @@ pub enum WindowCommand {
     CropEditor,
     Board,
     ExportBoard,
+    Models,
     Palette,
     Library,
     Help,
@@ -131,6 +132,7 @@ pub const TABLE: &[Entry] = &[
         state.is_at_work().then_some(Command::Cancel)
     }),
     window(Painting, "Paint a board…", &[ctrl(Key::B)], WindowCommand::Board),
+    window(Painting, "Models…", &[ctrl(Key::M)], WindowCommand::Models),
     app(Painting, "Live mode on or off", &[ctrl(Key::L)], |_| Some(Command::ToggleLive)),
     app(Painting, "Roll a new seed and lock it", &[ctrl(Key::D)], |_| Some(Command::RollSeed)),
     app(Painting, "Lock the seed or let it vary", &[], |state| Some(Command::LockSeed(state.recipe.seed.is_none()))),

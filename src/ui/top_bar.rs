@@ -5,17 +5,16 @@ use egui::{Align, Layout, ProgressBar, RichText, Ui, vec2};
 use super::commands::{WindowCommand, keys_of};
 use super::tokens::{self, palette};
 use super::widgets::{accent_button, icon, sign_button};
-use crate::app::{AppState, Choice, Command, LivePace, ModelState, Place, Theme, duration};
-use crate::engine::ModelPaths;
+use crate::app::{AppState, Command, LivePace, ModelState, Theme, duration};
 
 /// What is asked of the window itself.
 pub fn top_bar(ui: &mut Ui, state: &mut AppState, commands: &mut Vec<Command>) -> Option<WindowCommand> {
     let mut asked = None;
     ui.horizontal_centered(|ui| {
-        model_menu(ui, state, commands);
+        asked = model_button(ui, state);
         ui.label(RichText::new(state.device.as_deref().unwrap_or("")).small().weak());
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            asked = menu(ui, state, commands);
+            asked = menu(ui, state, commands).or(asked);
             asked = buttons(ui, state, commands).or(asked);
             ui.add_space(tokens::SPACE_M);
             progress(ui, state);
@@ -24,31 +23,25 @@ pub fn top_bar(ui: &mut Ui, state: &mut AppState, commands: &mut Vec<Command>) -
     asked
 }
 
-fn model_menu(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) {
+/// The model's name opens the panel of models.
+fn model_button(ui: &mut Ui, state: &AppState) -> Option<WindowCommand> {
     let name = match &state.model {
         ModelState::Opening => "Opening the model…",
-        ModelState::Ready(info) => info.name.as_str(),
+        ModelState::Ready(info) => info.name.trim_end_matches(".safetensors"),
         ModelState::Failed(_) => "No model",
     };
-    let menu = ui.menu_button((name, icon("▾")), |ui| {
-        ui.set_min_width(240.0);
-        if ui.button("Built-in model").on_hover_text("Small and fast, for trying things out").clicked() {
-            commands.push(Command::UseModel(ModelPaths::default()));
-        }
-        if ui.button("Open a model's folder…").on_hover_text("An SDXL model in diffusers' layout").clicked() {
-            commands.push(Command::Choose(Choice::ModelFolder));
-        }
-        if ui.button("Choose an IP-Adapter…").on_hover_text("The weights that let references in").clicked() {
-            commands.push(Command::Choose(Choice::Adapter));
-        }
-        if ui.button("Choose an image encoder…").on_hover_text("The CLIP folder that the adapter needs").clicked() {
-            commands.push(Command::Choose(Choice::ImageEncoder));
-        }
-    });
-    menu.response.on_hover_text("The model that paints");
-    if state.notes.at(Place::Model).next().is_some() {
-        ui.label(RichText::new("did not open, see the picture").small().color(palette(ui).error));
+    const WIDEST: f32 = 260.0;
+    let button = egui::Button::new((name, icon("▾"))).truncate();
+    let size = vec2(ui.available_width().min(WIDEST), 36.0);
+    let button = ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| ui.add(button)).inner;
+    button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, format!("Model: {name}")));
+    let tip = format!("{name} paints. Choose another model, LoRAs and more ({})", keys_of(ui.ctx(), "Models…"));
+    let asked = button.on_hover_text(tip).clicked().then_some(WindowCommand::Models);
+    if state.models.missing.is_some() {
+        let said = ui.label(RichText::new("stands in").small().color(palette(ui).error));
+        said.on_hover_text("The model of the last session did not open");
     }
+    asked
 }
 
 fn menu(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) -> Option<WindowCommand> {

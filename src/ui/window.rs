@@ -14,6 +14,9 @@ use super::dropping::dropped_files;
 use super::focus::Focus;
 use super::help_sheet::help_sheet;
 use super::library_browser::library_browser;
+use super::loras_panel::loras_panel;
+use super::models_offer::models_offer;
+use super::models_panel::ModelsPanel;
 use super::palette::{Outcome, Palette};
 use super::shortcuts::{self, Over};
 use super::styles_panel::StylesPanel;
@@ -39,6 +42,7 @@ pub struct StudioApp {
     had_sheet: bool,
     styles: StylesPanel,
     focus: Focus,
+    models: ModelsPanel,
     /// Where a file that is let go becomes the content picture.
     content_rect: Option<Rect>,
     theme: Option<Theme>,
@@ -56,6 +60,7 @@ enum Sheet {
     Library,
     BoardChooser,
     BoardExporter,
+    Models,
 }
 
 impl Sheet {
@@ -63,7 +68,9 @@ impl Sheet {
         match self {
             Self::None => Over::Nothing,
             Self::CropEditor => Over::Editor,
-            Self::Help | Self::Palette(_) | Self::Library | Self::BoardChooser | Self::BoardExporter => Over::Sheet,
+            Self::Help | Self::Palette(_) | Self::Library | Self::BoardChooser | Self::BoardExporter | Self::Models => {
+                Over::Sheet
+            }
         }
     }
 }
@@ -91,6 +98,7 @@ impl StudioApp {
             had_sheet: false,
             styles: StylesPanel::default(),
             focus: Focus::default(),
+            models: ModelsPanel::default(),
             content_rect: None,
             theme: None,
             guard,
@@ -137,6 +145,9 @@ impl StudioApp {
         CentralPanel::default().frame(Frame::new()).show(ui, |ui| {
             gpu::fill(ui, ui.max_rect(), colours.ground);
             ui.spacing_mut().item_spacing.y = 0.0;
+            if models_offer(ui, &self.state, ui.max_rect(), commands) {
+                self.sheet = Sheet::Models;
+            }
             if self.state.shown_board().is_some() {
                 let asked = board_panel(ui, &self.state, &mut self.board_look, &mut self.textures, commands);
                 return self.obey(asked, ui.ctx());
@@ -168,6 +179,9 @@ impl StudioApp {
             self.sheet = Sheet::CropEditor;
         }
         ui.add_space(tokens::SPACE_GROUP);
+        if loras_panel(ui, &mut self.state, commands) {
+            self.sheet = Sheet::Models;
+        }
         advanced_panel::advanced_panel(ui, &mut self.state, commands);
     }
 
@@ -192,6 +206,7 @@ impl StudioApp {
             Some(WindowCommand::Library) => {
                 self.sheet = toggled(Sheet::Library, matches!(self.sheet, Sheet::Library));
             }
+            Some(WindowCommand::Models) => self.sheet = toggled(Sheet::Models, matches!(self.sheet, Sheet::Models)),
             Some(WindowCommand::Palette) => {
                 let is_open = matches!(self.sheet, Sheet::Palette(_));
                 self.sheet = toggled(Sheet::Palette(Palette::default()), is_open);
@@ -224,6 +239,7 @@ impl StudioApp {
                 let picked: Vec<usize> = self.board_look.picked.iter().copied().collect();
                 self.board_exporter.show(ctx, &mut self.state, &picked, commands)
             }
+            Sheet::Models => self.models.show(ctx, &mut self.state, commands),
             Sheet::CropEditor => crop_editor(ctx, &mut self.state, &mut self.textures),
             Sheet::Palette(palette) => match palette.show(ctx, &self.state) {
                 Outcome::StaysOpen => true,

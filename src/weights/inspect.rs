@@ -119,6 +119,7 @@ fn inspect_file(weights: &Arc<Weights>, folder: Option<&Path>) -> Result<Inspect
         Kind::ControlNet { .. } | Kind::TinyVae { .. } => wrong.push("this version has no use for it".to_owned()),
         Kind::OpenClip => wrong.push("get the tower in transformers' format, a folder with config.json".to_owned()),
         Kind::Vae { .. } => needs.push("a model, given with --model, beside --vae".to_owned()),
+        Kind::ImageEncoder { .. } if super::single_file::SingleFile::of_image_encoder(weights).is_some() => {}
         Kind::TextEncoder { .. } | Kind::ImageEncoder { .. } | Kind::Unet { .. } => {
             needs.push("the config.json of its folder".to_owned());
         }

@@ -57,13 +57,17 @@ impl ModelFolder {
         Ok(Self { name: weights.name().to_owned(), place: Place::Single(Arc::new(single)) })
     }
 
-    /// One component, such as an image encoder: a folder with `config.json` and weights, asked for with
-    /// `weights("")`.
+    /// One component, such as an image encoder: a folder with `config.json` and weights, asked for with `weights("")`; or
+    /// the file of an image encoder whose settings its header tells.
     pub fn open_component(path: &Path) -> Result<Self, WeightsError> {
         let name = shown_path(path);
         let about = std::fs::metadata(path).map_err(|e| WeightsError::io(&name, &e))?;
         if about.is_dir() {
             return Ok(Self { name, place: Place::Disk(path.to_owned()) });
+        }
+        let is_weights = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("safetensors"));
+        if is_weights && let Some(single) = SingleFile::of_image_encoder(&Arc::new(Weights::open(path)?)) {
+            return Ok(Self { name, place: Place::Single(Arc::new(single)) });
         }
         // A tower's file lies beside its settings; another file is not what was meant.
         let kind = Weights::open(path).map_or(Kind::Unknown, |weights| identify(&weights));

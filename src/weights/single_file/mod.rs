@@ -5,6 +5,7 @@
 //! as in the folder that the original of its kind was published in.
 
 mod configs;
+mod image_encoder;
 mod open_clip_names;
 mod unet_names;
 mod vae_names;

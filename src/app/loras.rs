@@ -1,0 +1,92 @@
+//! The LoRAs of the recipe: added, weighed, switched off, found again; and what of a recipe the engine is given.
+
+use std::path::{Path, PathBuf};
+
+use super::background::Done;
+use super::models::ModelsDone;
+use super::notes::Place;
+use super::state::AppState;
+use crate::engine::{self, ModelPaths};
+use crate::models::Part;
+use crate::recipe::{Lora, Recipe, Role};
+
+impl AppState {
+    /// Where the file of a LoRA lies, as far as it is known.
+    pub fn lora_path(&self, lora: &Lora) -> Option<&PathBuf> {
+        self.settings.known_files.get(&lora.hash)
+    }
+
+    pub(super) fn open_lora(&mut self, path: PathBuf) {
+        let opened = self.opened.clone();
+        self.submit(move || {
+            let result = engine::describe_lora(&opened, &path, &Lora::default()).map_err(|error| error.to_string());
+            Done::Models(ModelsDone::LoraOpened { path, result })
+        });
+    }
+
+    pub(super) fn add_lora(&mut self, path: PathBuf, lora: Lora) {
+        let was_lost = self.settings.known_files.insert(lora.hash.clone(), path).is_none();
+        self.models.lora_troubles.remove(&lora.hash);
+        if self.recipe.loras.iter().any(|known| known.hash == lora.hash) {
+            let said = if was_lost { "is found again" } else { "is added already" };
+            self.notes.info(Place::Model, format!("'{}' {said}", lora.name));
+            return;
+        }
+        self.recipe.loras.push(lora);
+        self.undo.mark(&self.recipe);
+    }
+
+    pub(super) fn remove_lora(&mut self, index: usize) {
+        if index < self.recipe.loras.len() {
+            self.recipe.loras.remove(index);
+            self.undo.mark(&self.recipe);
+        }
+    }
+
+    /// In a recipe a LoRA that is off has no strength; the session keeps the one to go back to.
+    pub(super) fn toggle_lora(&mut self, index: usize) {
+        let Some(lora) = self.recipe.loras.get_mut(index) else { return };
+        if lora.strength == 0.0 {
+            lora.strength = self.settings.resting_loras.remove(&lora.hash).unwrap_or(1.0);
+        } else {
+            self.settings.resting_loras.insert(lora.hash.clone(), lora.strength);
+            lora.strength = 0.0;
+        }
+        self.undo.mark(&self.recipe);
+    }
+
+    /// The recipe's LoRAs among the files that were found, wherever they lay before.
+    pub(super) fn find_loras(&mut self) {
+        for lora in &self.recipe.loras {
+            let known = self.settings.known_files.get(&lora.hash);
+            let is_found = |path: &Path| self.models.items.iter().any(|item| item.path == path);
+            let found = self.models.of_part(Part::Lora).find(|item| item.id == lora.hash);
+            if let Some(item) = found.filter(|_| known.is_none_or(|path| !is_found(path))) {
+                self.settings.known_files.insert(lora.hash.clone(), item.path.clone());
+            }
+        }
+    }
+
+    /// A recipe and the files for it as the engine wants them: LoRAs that are off left out.
+    ///
+    /// # Errors
+    /// What is missing, in one sentence.
+    pub(super) fn job_parts(&self, mut recipe: Recipe) -> Result<(Recipe, ModelPaths), String> {
+        let is_used = |role: &Role| *role != Role::Off;
+        if self.model_info().is_some_and(|info| info.image_processor.is_none())
+            && recipe.references.iter().any(|reference| is_used(&reference.role))
+        {
+            return Err("references need an IP-Adapter that goes with the model, and none is chosen; \
+                        choose one in Models, or set the references to Off"
+                .to_owned());
+        }
+        recipe.loras.retain(|lora| lora.strength != 0.0);
+        let path = |lora: &Lora| {
+            self.lora_path(lora).cloned().ok_or_else(|| {
+                format!("the file of the LoRA '{}' is not known here; find it in Models, or turn it off", lora.name)
+            })
+        };
+        let loras = recipe.loras.iter().map(path).collect::<Result<_, _>>()?;
+        Ok((recipe, ModelPaths { loras, ..self.opened.clone() }))
+    }
+}

@@ -1,0 +1,355 @@
+//! The models on this computer as the window shows them: found, looked at, and offered for use.
+//!
+//! One thread looks through folders and reads large files for their checksums, another fetches; what an artist waits for
+//! in front of the window (a dropped file, a choice) goes to the files' thread. See also `models_look`,
+//! `models_choice` and `models_fetch`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::background::{Background, Done};
+use super::dialogs;
+use super::models_choice::{Examined, Fit};
+use super::models_fetch::{Fetched, Ware};
+use super::models_look::{Newest, newest};
+use super::notes::Place;
+use super::state::AppState;
+use crate::engine::{ModelPaths, Waker};
+use crate::models::{Event, Folders, Hub, Item, Listing, ModelEntry, ModelsError, Part, Patience, Places, State, list};
+use crate::recipe::Lora;
+
+/// What can be asked of the models.
+#[derive(Debug, Clone)]
+pub enum ModelsCommand {
+    /// Looks through all places again.
+    Look,
+    /// Shows more of one that was found, and tries whether it would open.
+    Select(PathBuf),
+    /// The built-in model with its own parts.
+    UseBuiltIn,
+    /// Takes up a model, an adapter, an image encoder or a VAE, or adds a LoRA.
+    Use(PathBuf),
+    /// Goes without the chosen part.
+    Without(Part),
+    RemoveLora(usize),
+    /// On or off, with its strength kept.
+    ToggleLora(usize),
+    /// Opens what was chosen once more, after its file has come back.
+    TryAgain,
+
+    OpenFile,
+    OpenFolder,
+    AddFolder,
+    RemoveFolder(PathBuf),
+    /// Files or folders that the artist named: says what they are.
+    Identify(Vec<PathBuf>),
+    UseOffered,
+    ForgetOffered,
+
+    /// Shows the licences under which a model of the list, and what it needs, would be fetched.
+    Ask(String),
+    Decline,
+    /// The licences are accepted: fetches.
+    Accept(String),
+    /// Ends a download; what is there stays for later.
+    Stop(String),
+}
+
+/// What the threads answer.
+pub enum ModelsDone {
+    /// To which look, what was found, and the folders that were named.
+    Listed(u64, Result<(Listing, Vec<PathBuf>), String>),
+    /// Where the models of the list are, and how much of an unfinished download is there.
+    Located(u64, Result<Vec<(String, State, u64)>, String>),
+    FoldersChanged(Result<(), String>),
+    Identified {
+        result: Result<Box<Item>, String>,
+        /// It was chosen already, so that nobody is asked.
+        is_chosen: bool,
+    },
+    Examined {
+        path: PathBuf,
+        result: Box<Result<Examined, String>>,
+    },
+    LoraOpened {
+        path: PathBuf,
+        result: Result<Lora, String>,
+    },
+    Fetched(Fetched),
+}
+
+type Source<T> = Arc<dyn Fn() -> Result<T, ModelsError> + Send + Sync>;
+
+/// Where models are looked for and fetched from. Both are asked on other threads.
+#[derive(Clone)]
+pub struct ModelSource {
+    pub places: Source<Places>,
+    pub hub: Source<Hub>,
+    pub entries: &'static [ModelEntry],
+    pub patience: Patience,
+}
+
+impl ModelSource {
+    /// As the environment says, for a window whose files lie in `home`.
+    pub fn of_home(home: Option<PathBuf>) -> Self {
+        Self {
+            places: Arc::new(move || Places::of_home(home.as_deref())),
+            hub: Arc::new(|| Hub::from_environment(|name| std::env::var_os(name))),
+            entries: list(),
+            patience: Patience::default(),
+        }
+    }
+}
+
+/// What is known of the models.
+pub struct Models {
+    pub items: Vec<Item>,
+    /// Files that cannot be used, and why not.
+    pub unusable: Vec<(PathBuf, String)>,
+    /// The folders that the artist named.
+    pub folders: Vec<PathBuf>,
+    /// The models of the list.
+    pub wares: Vec<Ware>,
+    pub is_looking: bool,
+    pub selected: Option<PathBuf>,
+    /// What came of the try to open the selected one.
+    pub examined: Option<(PathBuf, Result<Examined, String>)>,
+    /// A file that was dropped or named, about which the artist is asked.
+    pub offered: Option<Box<Item>>,
+    /// The model of the list whose licence is being shown.
+    pub asking: Option<String>,
+    /// Why the model that was chosen is not the one that is open.
+    pub missing: Option<String>,
+    /// LoRAs of the recipe that do not go with the open model, by their hash.
+    pub lora_troubles: BTreeMap<String, String>,
+    /// Memory that the open model takes.
+    pub fit: Option<Fit>,
+
+    pub(super) source: ModelSource,
+    pub(super) downloads: Background,
+    /// What the thread that looks and the one that fetches do just now.
+    pub(super) checking: Newest,
+    pub(super) fetching: Newest,
+    pub(super) stop: Arc<AtomicBool>,
+    pub(super) waker: Waker,
+    pub(super) looking: Background,
+    pub(super) has_looked: bool,
+    /// Counts up; only the answers to the newest look count.
+    pub(super) look: u64,
+    /// The recipe names a model that is not open, and that may be found.
+    pub(super) is_wanted: bool,
+}
+
+impl Drop for Models {
+    fn drop(&mut self) {
+        // The threads are waited for when the window closes; a download goes on next time where it stopped.
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Models {
+    pub fn start(home: Option<PathBuf>, waker: Waker) -> std::io::Result<Self> {
+        let source = ModelSource::of_home(home);
+        Ok(Self {
+            items: Vec::new(),
+            unusable: Vec::new(),
+            folders: Vec::new(),
+            wares: source.entries.iter().map(Ware::new).collect(),
+            is_looking: false,
+            selected: None,
+            examined: None,
+            offered: None,
+            asking: None,
+            missing: None,
+            lora_troubles: BTreeMap::new(),
+            fit: None,
+            source,
+            downloads: Background::start_named("downloads", waker.clone())?,
+            checking: Newest::default(),
+            fetching: Newest::default(),
+            stop: Arc::default(),
+            looking: Background::start_named("models", waker.clone())?,
+            waker,
+            has_looked: false,
+            look: 0,
+            is_wanted: false,
+        })
+    }
+
+    pub fn next(&self) -> Option<Done> {
+        self.looking.next().or_else(|| self.downloads.next())
+    }
+
+    /// What was found by this path.
+    pub fn item(&self, path: &std::path::Path) -> Option<&Item> {
+        self.items.iter().find(|item| item.path == path)
+    }
+
+    pub fn of_part(&self, part: Part) -> impl Iterator<Item = &Item> {
+        self.items.iter().filter(move |item| item.part == part)
+    }
+
+    /// The large file that is being read to learn what it is.
+    pub fn checking(&self) -> Option<Event> {
+        newest(&self.checking).map(|(_, event)| event)
+    }
+
+    pub(super) fn take_item(&mut self, item: Item) {
+        self.items.retain(|known| known.path != item.path);
+        self.items.push(item);
+        self.sort();
+    }
+
+    fn sort(&mut self) {
+        self.items.sort_by_cached_key(|item| (item.name.to_lowercase(), item.path.clone()));
+    }
+}
+
+impl AppState {
+    /// Has models looked for and fetched elsewhere than the environment says.
+    pub fn set_model_source(&mut self, source: ModelSource) {
+        self.models.wares = source.entries.iter().map(Ware::new).collect();
+        self.models.source = source;
+        (self.models.has_looked, self.models.is_looking) = (false, false);
+        self.models.look += 1;
+    }
+
+    /// Looks for models where nobody has yet: they are on the screen, or one is wanted.
+    pub fn watch_models(&mut self) {
+        if !self.models.has_looked {
+            self.look_for_models();
+        }
+    }
+
+    pub(super) fn execute_models(&mut self, command: ModelsCommand) {
+        match command {
+            ModelsCommand::Look => self.look_for_models(),
+            ModelsCommand::Select(path) => self.examine(path),
+            ModelsCommand::UseBuiltIn => self.choose_model(ModelPaths::default()),
+            ModelsCommand::Use(path) => self.use_path(path),
+            ModelsCommand::Without(part) => self.go_without(part),
+            ModelsCommand::RemoveLora(index) => self.remove_lora(index),
+            ModelsCommand::ToggleLora(index) => self.toggle_lora(index),
+            ModelsCommand::TryAgain => self.open_last_model(),
+            ModelsCommand::OpenFile => self.ask(dialogs::open_model_file),
+            ModelsCommand::OpenFolder => self.ask(dialogs::open_model_folder),
+            ModelsCommand::AddFolder => self.ask(dialogs::add_models_folder),
+            ModelsCommand::RemoveFolder(folder) => self.change_folders(folder, false),
+            ModelsCommand::Identify(paths) => self.identify(paths),
+            ModelsCommand::UseOffered => {
+                if let Some(item) = self.models.offered.take() {
+                    self.use_item(&item);
+                }
+            }
+            ModelsCommand::ForgetOffered => self.models.offered = None,
+            ModelsCommand::Ask(name) => self.models.asking = Some(name),
+            ModelsCommand::Decline => self.models.asking = None,
+            ModelsCommand::Accept(name) => self.fetch(&name),
+            ModelsCommand::Stop(name) => self.stop_fetching(&name),
+        }
+    }
+
+    pub(super) fn take_models(&mut self, done: ModelsDone) {
+        match done {
+            ModelsDone::Listed(look, _) | ModelsDone::Located(look, _) if look != self.models.look => {}
+            ModelsDone::Listed(_, Ok((listing, folders))) => {
+                // What was opened by hand lies elsewhere, and stays.
+                for item in std::mem::take(&mut self.models.items) {
+                    let is_new = !listing.items.iter().any(|found| found.path == item.path);
+                    if is_new && self.is_chosen(&item) {
+                        self.models.items.push(item);
+                    }
+                }
+                self.models.items.extend(listing.items);
+                self.models.unusable = listing.unusable;
+                self.models.folders = folders;
+                self.models.sort();
+                self.find_loras();
+                self.find_model();
+            }
+            ModelsDone::Located(_, Ok(found)) => {
+                self.models.is_looking = false;
+                for (name, state, unfinished) in found {
+                    if let Some(ware) = self.models.wares.iter_mut().find(|ware| ware.entry.name == name) {
+                        ware.place = Some(state);
+                        ware.unfinished = unfinished;
+                    }
+                }
+            }
+            ModelsDone::Listed(_, Err(why)) | ModelsDone::Located(_, Err(why)) => {
+                self.models.is_looking = false;
+                self.notes.error(Place::Model, why);
+            }
+            ModelsDone::FoldersChanged(Ok(())) => self.look_for_models(),
+            ModelsDone::FoldersChanged(Err(why)) => self.notes.error(Place::Model, why),
+            ModelsDone::Identified { result, is_chosen } => {
+                self.opening = self.opening.saturating_sub(1);
+                match result {
+                    Ok(item) => self.take_identified(item, is_chosen),
+                    Err(why) => self.notes.error(Place::Model, why),
+                }
+            }
+            ModelsDone::Examined { path, result } => {
+                if self.models.selected.as_ref() == Some(&path) {
+                    self.models.examined = Some((path, *result));
+                }
+            }
+            ModelsDone::LoraOpened { path, result: Ok(lora) } => self.add_lora(path, lora),
+            ModelsDone::LoraOpened { result: Err(why), .. } => self.notes.error(Place::Model, why),
+            ModelsDone::Fetched(fetched) => self.take_fetched(fetched),
+        }
+    }
+
+    fn change_folders(&mut self, folder: PathBuf, add: bool) {
+        let places = self.models.source.places.clone();
+        let changed = move || {
+            let change = || {
+                let places = places()?;
+                let store = places.store()?;
+                let mut folders = Folders::load(store)?;
+                if add {
+                    folders.add(&folder)
+                } else {
+                    folders.remove(&folder)
+                };
+                folders.save(store)
+            };
+            Done::Models(ModelsDone::FoldersChanged(change().map_err(|error: ModelsError| error.to_string())))
+        };
+        if !self.models.looking.submit(changed) {
+            self.notes.error(Place::Model, "too much is waiting; try again in a moment");
+        }
+    }
+
+    pub(super) fn add_models_folder(&mut self, folder: PathBuf) {
+        self.change_folders(folder, true);
+    }
+
+    /// Says what files are, from their headers, on the files' thread.
+    pub(super) fn identify(&mut self, paths: Vec<PathBuf>) {
+        self.notes.clear(Place::Model);
+        self.models.offered = None;
+        for path in paths {
+            let task = move || identified(&path, false);
+            if self.submit(task) {
+                self.opening += 1;
+            }
+        }
+    }
+
+    fn take_identified(&mut self, item: Box<Item>, is_chosen: bool) {
+        self.models.take_item((*item).clone());
+        if is_chosen {
+            self.use_item(&item);
+        } else {
+            self.examine(item.path.clone());
+            self.models.offered = Some(item);
+        }
+    }
+}
+
+pub(super) fn identified(path: &std::path::Path, is_chosen: bool) -> Done {
+    Done::Models(ModelsDone::Identified { result: Item::look(path).map(Box::new), is_chosen })
+}

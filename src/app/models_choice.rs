@@ -1,0 +1,387 @@
+//! Which model paints: chosen, proposed with what goes with it, followed when undone, and missed when its file is gone.
+//!
+//! A recipe names its weights by content (`recipe.model`, the hashes of its LoRAs), so that undo and a restored picture
+//! bring them back; the session remembers where each of them lies.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::background::Done;
+use super::models::{ModelsDone, identified};
+use super::notes::Place;
+use super::session::Settings;
+use super::state::{AppState, ModelState};
+use crate::engine::{self, MemoryNeed, ModelInfo, ModelPaths};
+use crate::models::{Item, Part};
+use crate::recipe::{Lora, ModelDefaults, ModelFiles, Recipe};
+
+/// Why a model is being opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opening {
+    /// The artist chose it: it goes into the recipe.
+    Chosen,
+    /// The recipe names it.
+    Followed,
+    /// The last session had it.
+    First,
+    /// The last session's does not open.
+    Fallback,
+}
+
+/// What a model that opens would take.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Examined {
+    /// The model with all that would be used with it.
+    pub paths: ModelPaths,
+    /// None for a part that changes little.
+    pub fit: Option<Fit>,
+    /// The settings that a model brings.
+    pub defaults: Option<ModelDefaults>,
+}
+
+/// Memory for a picture of the size that is set.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fit {
+    pub needed: u64,
+    /// None where the system does not say.
+    pub free: Option<u64>,
+    pub size: (u32, u32),
+    /// The sentence where it is too much: what would fit.
+    pub refusal: Option<String>,
+}
+
+/// What the memory of a model is asked for.
+#[derive(Debug, Clone, Copy)]
+struct Wish {
+    size: (Option<u32>, Option<u32>),
+    guidance: Option<f64>,
+    /// Bytes that the open model holds, and would give back.
+    held: u64,
+}
+
+impl Wish {
+    /// Asks the system what is free: not for the window's thread.
+    fn fit(self, info: &ModelInfo) -> Fit {
+        let defaults = &info.defaults;
+        let (width, height) = (self.size.0.unwrap_or(defaults.width), self.size.1.unwrap_or(defaults.height));
+        let batch = if self.guidance.unwrap_or(defaults.guidance) > 1.0 { 2 } else { 1 };
+        let free = engine::available_bytes().map(|free| free.saturating_add(self.held));
+        let memory: MemoryNeed = info.memory;
+        Fit {
+            needed: memory.bytes(width, height, batch),
+            free,
+            size: (width, height),
+            refusal: free.and_then(|free| memory.refusal(free, width, height, batch)),
+        }
+    }
+}
+
+/// How the opening of a model ended.
+pub struct Described {
+    paths: ModelPaths,
+    why: Opening,
+    result: Result<(Box<ModelInfo>, Fit), String>,
+    lora_troubles: BTreeMap<String, String>,
+}
+
+impl AppState {
+    /// Opens a model by its headers, on the files' thread. The one that works stays until the new one is known to open.
+    pub(super) fn describe_model(&mut self, paths: ModelPaths, why: Opening) {
+        if self.model_info().is_none() {
+            self.model = ModelState::Opening;
+        }
+        let wish = self.wish();
+        let known = |lora: &Lora| Some((lora.clone(), self.lora_path(lora)?.clone()));
+        let loras: Vec<(Lora, PathBuf)> = self.recipe.loras.iter().filter_map(known).collect();
+        self.submit(move || {
+            let result = engine::describe(&paths).map_err(|error| error.to_string());
+            let result = result.map(|info| (Box::new(info.clone()), wish.fit(&info)));
+            let trouble = |(lora, path): &(Lora, PathBuf)| {
+                let error = engine::describe_lora(&paths, path, lora).err()?;
+                Some((lora.hash.clone(), error.to_string()))
+            };
+            let lora_troubles = loras.iter().filter(|_| result.is_ok()).filter_map(trouble).collect();
+            Done::Described(Described { paths, why, result, lora_troubles })
+        });
+    }
+
+    pub(super) fn take_described(&mut self, described: Described) {
+        let Described { paths, why, result, lora_troubles } = described;
+        let (info, fit) = match result {
+            Ok(opened) => opened,
+            Err(said) if why == Opening::First && paths != ModelPaths::default() => {
+                let said = format!("the model of the last session is not open, and the built-in one stands in: {said}");
+                self.models.missing = Some(said);
+                return self.describe_model(ModelPaths::default(), Opening::Fallback);
+            }
+            Err(said) => {
+                if self.model_info().is_none() {
+                    self.model = ModelState::Failed(said.clone());
+                }
+                return self.notes.error(Place::Model, said);
+            }
+        };
+        tracing::info!("the model {} is open", info.name);
+        self.notes.clear(Place::Model);
+        self.look_afresh();
+        self.pace = None;
+        self.models.lora_troubles = lora_troubles;
+        self.models.fit = Some(fit);
+        self.remember(&info.files, &paths);
+        let takes_references = info.image_processor.is_some();
+        let files = if paths == ModelPaths::default() { ModelFiles::default() } else { info.files.clone() };
+        self.model = ModelState::Ready(info);
+        self.opened = paths.clone();
+        if why == Opening::Fallback {
+            // The recipe and the session go on naming what is missing: it may be back at the next start.
+            if let Some(missing) = self.models.missing.clone() {
+                self.notes.error(Place::Model, missing);
+            }
+            // Perhaps it was only moved.
+            self.models.is_wanted = true;
+            self.watch_models();
+            return;
+        }
+        self.models.missing = None;
+        if std::mem::take(&mut self.models.is_wanted) {
+            // That it could not be found was said before.
+            self.notes.clear_errors(Place::Picture);
+        }
+        if why == Opening::Followed {
+            // The recipe's name for it, after its file was moved or renamed.
+            self.remember(&self.recipe.model.clone(), &paths);
+        }
+        let Settings { model, adapter, image_encoder, vae, .. } = &mut self.settings;
+        (*model, *adapter, *image_encoder, *vae) = (paths.model, paths.adapter, paths.image_encoder, paths.vae);
+        if why == Opening::Chosen || (self.recipe.model == ModelFiles::default() && files != self.recipe.model) {
+            self.recipe.model = files;
+            self.undo.mark(&self.recipe);
+        }
+        if why == Opening::Chosen && !takes_references {
+            let said =
+                "No IP-Adapter that fits was found, so references are not used; get one in Models, under Download";
+            self.notes.info(Place::Model, said);
+        }
+    }
+
+    /// What the session had open.
+    pub(super) fn session_model(&self) -> ModelPaths {
+        let Settings { model, adapter, image_encoder, vae, .. } = self.settings.clone();
+        ModelPaths { model, vae, adapter, image_encoder, loras: Vec::new() }
+    }
+
+    pub(super) fn open_last_model(&mut self) {
+        self.describe_model(self.session_model(), Opening::First);
+    }
+
+    pub(super) fn choose_model(&mut self, paths: ModelPaths) {
+        self.describe_model(paths, Opening::Chosen);
+    }
+
+    /// The recipe names other weights than before: opens them where they are known.
+    pub(super) fn follow_model(&mut self, before: &ModelFiles) {
+        if self.recipe.model != *before
+            && let Some(paths) = self.paths_of(&self.recipe.model)
+            && paths != self.opened
+        {
+            self.describe_model(paths, Opening::Followed);
+        }
+    }
+
+    /// Opens the model that the recipe wants, if it has been found.
+    pub(super) fn find_model(&mut self) {
+        if self.models.is_wanted
+            && let Some(paths) = self.paths_of(&self.recipe.model)
+            && paths != self.opened
+            && paths.model.as_deref().is_some_and(|path| self.models.item(path).is_some())
+        {
+            self.describe_model(paths, Opening::Followed);
+        }
+    }
+
+    /// Where the weights that a recipe names lie; None where one of them is not known here.
+    pub(super) fn paths_of(&self, files: &ModelFiles) -> Option<ModelPaths> {
+        let find = |id: &str| {
+            let name = id.rsplit_once('@').map_or(id, |(name, _)| name);
+            // The engine calls what a model brings itself "built-in".
+            let is_own = name.is_empty() || name == "built-in";
+            if is_own { Some(None) } else { self.place_of(id).map(Some) }
+        };
+        Some(ModelPaths {
+            model: find(&files.model)?,
+            vae: find(&files.vae)?,
+            adapter: find(&files.adapter)?,
+            image_encoder: find(&files.image_encoder)?,
+            loras: Vec::new(),
+        })
+    }
+
+    /// Where the file or folder lies that a recipe calls so: where it lay last, unless its content was found elsewhere.
+    fn place_of(&self, id: &str) -> Option<PathBuf> {
+        let hash = id.rsplit_once('@').map(|(_, hash)| hash).filter(|hash| hash.len() == 16);
+        let found = hash.and_then(|hash| self.models.items.iter().find(|item| item.id.starts_with(hash)));
+        let last = self.settings.known_files.get(id);
+        match (last, found) {
+            (Some(last), Some(found)) if self.models.item(last).is_none() => Some(found.path.clone()),
+            (Some(last), _) => Some(last.clone()),
+            (None, found) => found.map(|item| item.path.clone()),
+        }
+    }
+
+    fn remember(&mut self, files: &ModelFiles, paths: &ModelPaths) {
+        for (id, path) in [
+            (&files.model, &paths.model),
+            (&files.vae, &paths.vae),
+            (&files.adapter, &paths.adapter),
+            (&files.image_encoder, &paths.image_encoder),
+        ] {
+            if let Some(path) = path.as_ref().filter(|_| !id.is_empty()) {
+                self.settings.known_files.insert(id.clone(), path.clone());
+            }
+        }
+    }
+
+    pub(super) fn use_path(&mut self, path: PathBuf) {
+        match self.models.item(&path).cloned() {
+            Some(item) => self.use_item(&item),
+            None => {
+                if self.submit(move || identified(&path, true)) {
+                    self.opening += 1;
+                }
+            }
+        }
+    }
+
+    pub(super) fn use_item(&mut self, item: &Item) {
+        self.notes.clear(Place::Model);
+        self.models.offered = None;
+        if item.part == Part::Lora {
+            return self.open_lora(item.path.clone());
+        }
+        match self.paths_with(item) {
+            Ok(paths) => self.choose_model(paths),
+            Err(why) => self.notes.error(Place::Model, why),
+        }
+    }
+
+    pub(super) fn go_without(&mut self, part: Part) {
+        let mut paths = self.opened.clone();
+        match part {
+            Part::Adapter | Part::ImageEncoder => (paths.adapter, paths.image_encoder) = (None, None),
+            Part::Vae => paths.vae = None,
+            Part::Model => paths = ModelPaths::default(),
+            Part::Preview | Part::Lora => return,
+        }
+        self.choose_model(paths);
+    }
+
+    /// It is open, or merged in.
+    pub fn is_chosen(&self, item: &Item) -> bool {
+        let ModelPaths { model, vae, adapter, image_encoder, .. } = &self.opened;
+        let is_open = [model, vae, adapter, image_encoder].into_iter().flatten().any(|path| *path == item.path);
+        is_open || self.recipe.loras.iter().any(|lora| lora.hash == item.id)
+    }
+
+    /// What would be open if `item` were taken up; the sentence says why it cannot be.
+    pub(super) fn paths_with(&self, item: &Item) -> Result<ModelPaths, String> {
+        let path = Some(item.path.clone());
+        let open = self.opened.clone();
+        let model = open.model.as_deref().and_then(|path| self.models.item(path));
+        let needs_model = |what: &str| match &open.model {
+            Some(_) => Ok(()),
+            None => Err(format!("the built-in model brings its own {what}; choose another model first")),
+        };
+        match item.part {
+            Part::Model => {
+                let (adapter, image_encoder) = self.proposal(item);
+                Ok(ModelPaths { model: path, adapter, image_encoder, ..ModelPaths::default() })
+            }
+            Part::Adapter => {
+                needs_model("IP-Adapter")?;
+                item.adapter_fits(model, None)?;
+                let encoder = self.encoder_for(item).ok_or_else(|| {
+                    let need = item.needs().unwrap_or_else(|| "an image encoder".to_owned());
+                    format!("{} needs {need}, and none was found; get it under Download", item.name)
+                })?;
+                Ok(ModelPaths { adapter: path, image_encoder: Some(encoder.path.clone()), ..open.clone() })
+            }
+            Part::ImageEncoder => {
+                needs_model("image encoder")?;
+                let current = open.adapter.as_deref().and_then(|path| self.models.item(path));
+                let mut adapters = current.into_iter().chain(self.models.of_part(Part::Adapter));
+                match adapters.find(|adapter| adapter.adapter_fits(model, Some(item)).is_ok()) {
+                    Some(adapter) => {
+                        Ok(ModelPaths { adapter: Some(adapter.path.clone()), image_encoder: path, ..open.clone() })
+                    }
+                    None => Err(current
+                        .and_then(|adapter| adapter.adapter_fits(model, Some(item)).err())
+                        .unwrap_or_else(|| {
+                            format!("no IP-Adapter for {} was found; choose one that goes with the model", item.name)
+                        })),
+                }
+            }
+            Part::Vae => Ok(ModelPaths { vae: path, ..open }),
+            Part::Preview | Part::Lora => Ok(open),
+        }
+    }
+
+    /// The adapter and the image encoder that go with a model: those in use where they fit, else one with which words
+    /// can be subtracted, else the first pair.
+    fn proposal(&self, model: &Item) -> (Option<PathBuf>, Option<PathBuf>) {
+        if model.brings_adapter() {
+            return (None, None);
+        }
+        let mut adapters: Vec<&Item> = self.models.of_part(Part::Adapter).collect();
+        let current = self.opened.adapter.as_deref();
+        adapters
+            .sort_by_key(|item| (Some(item.path.as_path()) != current, !item.can_subtract(), !item.is_base_adapter()));
+        let mut fitting = adapters.into_iter().filter(|adapter| adapter.adapter_fits(Some(model), None).is_ok());
+        let pair = fitting.find_map(|adapter| Some((adapter, self.encoder_for(adapter)?)));
+        pair.map_or((None, None), |(adapter, encoder)| (Some(adapter.path.clone()), Some(encoder.path.clone())))
+    }
+
+    fn encoder_for(&self, adapter: &Item) -> Option<&Item> {
+        let current = self.opened.image_encoder.as_deref().and_then(|path| self.models.item(path));
+        let mut encoders = current.into_iter().chain(self.models.of_part(Part::ImageEncoder));
+        encoders.find(|encoder| adapter.adapter_fits(None, Some(encoder)).is_ok())
+    }
+
+    /// Shows more of one that was found, and tries behind the window whether it would open.
+    pub(super) fn examine(&mut self, path: PathBuf) {
+        self.models.selected = Some(path.clone());
+        self.models.examined = None;
+        let Some(item) = self.models.item(&path).cloned() else { return };
+        let (opened, wish) = (self.opened.clone(), self.wish());
+        let paths = match item.part {
+            Part::Lora => Ok(opened),
+            _ => self.paths_with(&item),
+        };
+        let paths = match paths {
+            Ok(paths) => paths,
+            Err(why) => {
+                self.models.examined = Some((path, Err(why)));
+                return;
+            }
+        };
+        self.submit(move || {
+            let result = match item.part {
+                Part::Lora => engine::describe_lora(&paths, &path, &Lora::default()).map(|_| None),
+                _ => engine::describe(&paths).map(Some),
+            };
+            let examined = |info: Option<ModelInfo>| Examined {
+                paths,
+                fit: info.as_ref().map(|info| wish.fit(info)),
+                defaults: info.map(|info| info.defaults),
+            };
+            let result = result.map(examined).map_err(|error| error.to_string());
+            Done::Models(ModelsDone::Examined { path, result: Box::new(result) })
+        });
+    }
+
+    fn wish(&self) -> Wish {
+        let Recipe { width, height, guidance, .. } = self.recipe;
+        // The open model lies in memory once a picture was painted with it.
+        let held = self.model_info().filter(|_| self.pace.is_some()).map_or(0, |info| info.memory.held_bytes());
+        Wish { size: (width, height), guidance, held }
+    }
+}
