@@ -81,7 +81,7 @@ fn small_cells_go_through_the_network_together_and_are_the_pictures_that_they_ar
         };
         let precise = if guidance > 1.0 { Role::Precise } else { Role::Layout };
         let long = "a fish in the snow with many words ".repeat(12);
-        let specs = vec![
+        let specs = [
             spec(vec![with(Role::Style, 1.0)], "a fish", 1),
             spec(vec![with(Role::Style, 0.5)], "a fish", 1),
             spec(vec![with(Role::Everything, 1.0)], "a house", 2),
