@@ -40,10 +40,10 @@ class Stage:
     seconds, so that a machine that is busy or slow trains the same model, only later.
     """
 
-    def __init__(self, name, modules, parameters, rate, steps, ema=None, decay=0.0):
+    def __init__(self, name, modules, parameters, rate, steps, ema=None, decay=0.0, optimizer=None):
         self.name, self.modules, self.rate, self.steps = name, modules, rate, steps
         self.parameters = [p for p in parameters]
-        self.optimizer = torch.optim.AdamW(self.parameters, lr=rate, betas=(0.9, 0.99), weight_decay=decay)
+        self.optimizer = optimizer or torch.optim.AdamW(self.parameters, lr=rate, betas=(0.9, 0.99), weight_decay=decay)
         self.ema_decay = ema
         self.ema = [p.detach().clone() for p in self.parameters] if ema else None
         self.step, self.spent = 0, 0.0

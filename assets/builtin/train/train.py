@@ -150,7 +150,7 @@ def body(plan):
 def unet(plan):
     """UNet and adapter together; see adapter.py for which blocks see which picture."""
     import random
-    import adapter as a
+    import muon
     import unet as u
     cache = latents(plan)
     tok1, tok2, one, two, see, _ = frozen()
@@ -160,7 +160,9 @@ def unet(plan):
     texts = u.Texts(one, two, tok1, tok2, sum(captions.values(), []), DEVICE)
     full, plain, styled = (torch.tensor([texts.index[c] for c in k]) for k in captions.values())
     net, ip, parameters = body(plan)
-    stage = Stage("unet", {"unet": net, "adapter": ip}, parameters, plan["unet_rate"], plan["unet_steps"], ema=0.998)
+    ends = (net.conv_in, net.conv_out, net.time_embedding, net.add_embedding, ip.image_proj)
+    stage = Stage("unet", {"unet": net, "adapter": ip}, parameters, plan["unet_rate"], plan["unet_steps"], ema=0.998,
+                  optimizer=muon.for_network(parameters, ends, plan["unet_rate"]))
     torch.manual_seed(SEED + stage.step)
     pick = random.Random(SEED + stage.step)
     noise, z, scaling = u.Noise(DEVICE), cache["z"], cache["scaling"]
