@@ -187,6 +187,7 @@ fn other_model(recorded: &ModelFiles, open: &ModelPaths) -> Option<String> {
     let pairs = [
         ("model", &recorded.model, &open.model),
         ("IP-Adapter", &recorded.adapter, &open.adapter),
+        ("VAE", &recorded.vae, &open.vae),
         ("image encoder", &recorded.image_encoder, &open.image_encoder),
     ];
     let differing: Vec<String> = pairs
@@ -217,6 +218,9 @@ mod tests {
         let expected = "the picture was made with the model 'sdxl'; choose it at the top left to get the same again";
         assert_eq!(said.as_deref(), Some(expected));
         let open = ModelPaths { model: Some("/models/sdxl".into()), ..ModelPaths::default() };
+        let vae = ModelFiles { vae: "soft.safetensors@3f".to_owned(), ..ModelFiles::default() };
+        let said = other_model(&vae, &ModelPaths::default()).unwrap_or_default();
+        assert!(said.contains("the VAE 'soft.safetensors'"), "{said}");
         assert_eq!(other_model(&recorded, &open), None);
         assert_eq!(other_model(&ModelFiles::default(), &open), None);
     }
