@@ -74,7 +74,9 @@ fn built_in(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) {
     let is_open = state.opened_model().model.is_none();
     let words = "Small and fast, brings all its parts";
     let (response, _) = row(ui, "Model", "Built-in model", words, is_open, false);
-    if response.on_hover_text("Made for trying things out").clicked() && !is_open {
+    // Where it only stands in for one that is missing, it can be taken up for good.
+    let is_usable = !is_open || state.models.missing.is_some();
+    if response.on_hover_text("Made for trying things out").clicked() && is_usable {
         commands.push(Command::Models(ModelsCommand::UseBuiltIn));
     }
 }
