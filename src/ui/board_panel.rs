@@ -119,8 +119,9 @@ pub fn board_panel(
     look.only_picked &= look.picked.len() > 1;
     egui::Frame::new().inner_margin(egui::Margin::symmetric(16, 8)).show(ui, |ui| {
         ui.spacing_mut().item_spacing = vec2(tokens::SPACE_M, tokens::SPACE_S);
-        notes_ui(ui, state, Place::Board, commands);
-        notes_ui(ui, state, Place::Picture, commands);
+        for place in [Place::Board, Place::Picture, Place::Model] {
+            notes_ui(ui, state, place, commands);
+        }
         asked = tools(ui, open, look, commands);
         chosen_tools(ui, open, look, commands);
         ui.add_space(tokens::SPACE_S);

@@ -79,15 +79,18 @@ fn flip_side<'a>(state: &'a AppState, commands: &mut Vec<Command>) -> Option<&'a
 
 /// Messages lie over the picture, at its lower edge.
 fn notes_over(ui: &Ui, state: &AppState, rect: egui::Rect, commands: &mut Vec<Command>) {
-    if state.notes.at(Place::Picture).chain(state.notes.at(Place::Model)).next().is_none() {
+    // A board's too: its export may end, or its laying out fail, while the picture is shown.
+    const PLACES: [Place; 3] = [Place::Picture, Place::Model, Place::Board];
+    if PLACES.iter().all(|place| state.notes.at(*place).next().is_none()) {
         return;
     }
     let inside = rect.shrink(tokens::SPACE_L);
     let area = egui::Area::new(egui::Id::unique("notes over the picture")).pivot(egui::Align2::CENTER_BOTTOM);
     area.fixed_pos(inside.center_bottom()).constrain_to(inside).show(ui.ctx(), |ui| {
         ui.set_width(inside.width().clamp(80.0, 520.0));
-        notes_ui(ui, state, Place::Picture, commands);
-        notes_ui(ui, state, Place::Model, commands);
+        for place in PLACES {
+            notes_ui(ui, state, place, commands);
+        }
     });
 }
 
