@@ -74,17 +74,16 @@ fn card(
                 });
             });
         });
-        if is_on {
-            let row = SliderRow {
-                label: &format!("Strength of {name}"),
-                tip: "How strongly the LoRA changes the model; below 0 it is taken away",
-                range: 0.0..=1.5,
-                limits: -1.0..=5.0,
-                default: 1.0,
-                decimals: 2,
-            };
-            row.show(ui, &mut lora.strength);
-        }
+        // At 0 as well, or it would be gone from under the pointer that drags it there.
+        let row = SliderRow {
+            label: &format!("Strength of {name}"),
+            tip: "How strongly the LoRA changes the model; below 0 it is taken away, at 0 it is off",
+            range: 0.0..=1.5,
+            limits: -1.0..=5.0,
+            default: 1.0,
+            decimals: 2,
+        };
+        row.show(ui, &mut lora.strength);
         if let Some(why) = trouble {
             ui.label(RichText::new(sentence(why)).small().color(colours.error));
         }
