@@ -138,6 +138,8 @@ pub struct Models {
     pub(super) has_looked: bool,
     /// Counts up; only the answers to the newest look count.
     pub(super) look: u64,
+    /// A look was asked for during one, and follows it.
+    pub(super) look_again: bool,
     /// The recipe names a model that is not open, and that may be found.
     pub(super) is_wanted: bool,
 }
@@ -174,6 +176,7 @@ impl Models {
             waker,
             has_looked: false,
             look: 0,
+            look_again: false,
             is_wanted: false,
         })
     }
@@ -212,7 +215,7 @@ impl AppState {
     pub fn set_model_source(&mut self, source: ModelSource) {
         self.models.wares = source.entries.iter().map(Ware::new).collect();
         self.models.source = source;
-        (self.models.has_looked, self.models.is_looking) = (false, false);
+        (self.models.has_looked, self.models.is_looking, self.models.look_again) = (false, false, false);
         self.models.look += 1;
     }
 
@@ -268,6 +271,10 @@ impl AppState {
                 self.models.sort();
                 self.find_loras();
                 self.find_model();
+            }
+            ModelsDone::Located(..) | ModelsDone::Listed(_, Err(_)) if self.models.look_again => {
+                self.models.is_looking = false;
+                self.look_for_models();
             }
             ModelsDone::Located(_, Ok(found)) => {
                 self.models.is_looking = false;

@@ -26,8 +26,11 @@ impl AppState {
     pub(super) fn look_for_models(&mut self) {
         self.models.has_looked = true;
         if std::mem::replace(&mut self.models.is_looking, true) {
+            // What changed may lie behind the look that is under way.
+            self.models.look_again = true;
             return;
         }
+        self.models.look_again = false;
         self.models.look += 1;
         let look = self.models.look;
         let ModelSource { places, entries, .. } = self.models.source.clone();
