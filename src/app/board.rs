@@ -8,8 +8,8 @@ use super::board_kept::Kept;
 use super::notes::Place;
 use super::state::AppState;
 use crate::board::{Axis, Board, BoardError, Cell, PictureName, Preset, drawing_order};
-use crate::engine::{self, BoardRun, CellRun, CellState, Finished, JobSpec, Match};
-use crate::recipe::Recipe;
+use crate::engine::{self, BoardRun, CellRun, CellState, Finished, JobSpec, Match, ModelPaths};
+use crate::recipe::{ModelDefaults, Recipe};
 
 /// What the artist wants to see side by side.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +36,13 @@ pub struct CellMark {
     pub(super) entry: Option<u64>,
 }
 
+/// The model that a board was laid out with; another may be open by now.
+pub(super) struct BoardModel {
+    pub name: String,
+    pub defaults: ModelDefaults,
+    pub paths: ModelPaths,
+}
+
 /// The open board.
 pub struct OpenBoard {
     pub board: Board,
@@ -49,6 +56,7 @@ pub struct OpenBoard {
     /// Counts up with every change of a cell, for what is made of its preview.
     pub revision: u64,
     pub(super) run: BoardRun,
+    pub(super) model: BoardModel,
     /// Tells the answers about this board from those about one before.
     pub(super) id: u64,
 }
@@ -137,7 +145,8 @@ impl AppState {
         let marks = cells.iter().map(|cell| CellMark { difference: None, ..known(cell).unwrap_or_default() }).collect();
         let id = self.new_id();
         let is_measuring = false;
-        self.board = Some(OpenBoard { board, cells, marks, against: None, is_measuring, revision: 0, run, id });
+        let model = BoardModel { name: info.name, defaults: info.defaults, paths: self.opened.clone() };
+        self.board = Some(OpenBoard { board, cells, marks, against: None, is_measuring, revision: 0, run, model, id });
         self.pump_board();
         Ok(())
     }

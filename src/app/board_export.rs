@@ -94,7 +94,7 @@ impl AppState {
     }
 
     fn taken_board(&self) -> Option<TakenBoard> {
-        let (open, info) = (self.board.as_ref()?, self.model_info()?);
+        let open = self.board.as_ref()?;
         let taken = |(index, cell): (usize, &Cell)| Taken {
             cell: cell.clone(),
             title: open.title(index),
@@ -108,7 +108,7 @@ impl AppState {
         };
         let cells: Vec<Taken> = open.cells.iter().enumerate().map(taken).collect();
         // With nothing left open, so that it is the same on another day.
-        let mut base = open.board.base.resolved(&info.defaults, 0);
+        let mut base = open.board.base.resolved(&open.model.defaults, 0);
         if let Some(finished) = cells.iter().find_map(|taken| taken.result.as_ref().ok()) {
             base.model.clone_from(&finished.recipe.model);
         }
@@ -118,7 +118,7 @@ impl AppState {
                 small.push(copy.clone());
             }
         }
-        Some(TakenBoard { board: Board { base, ..open.board.clone() }, model: info.name.clone(), cells, small })
+        Some(TakenBoard { board: Board { base, ..open.board.clone() }, model: open.model.name.clone(), cells, small })
     }
 }
 

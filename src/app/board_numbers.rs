@@ -45,7 +45,7 @@ impl AppState {
         let finished: Vec<_> =
             (0..open.cells.len()).filter_map(|index| Some((index, open.finished(index)?.clone()))).collect();
         let references: Vec<_> = open.run.cells().iter().map(|cell| cell.spec.references.first().cloned()).collect();
-        let (board, paths, compute) = (open.id, self.opened.clone(), self.compute);
+        let (board, paths, compute) = (open.id, open.model.paths.clone(), self.compute);
         let work = move || Done::Measured { board, result: measure(&paths, compute, &finished, &references) };
         match self.background.ask(work) {
             Ok(()) => {
