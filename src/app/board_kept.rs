@@ -117,7 +117,8 @@ impl AppState {
         if !is_kept {
             self.keep_picture(id, image, recipe);
         }
-        self.recipe = cell.recipe;
+        let before = std::mem::replace(&mut self.recipe, cell.recipe).model;
+        self.follow_model(&before);
         self.undo.mark(&self.recipe);
         self.shown = Shown::Entry(id);
         self.compared = None;
