@@ -104,6 +104,10 @@ impl AppState {
     /// Lays out the board and begins to paint it. Cells that the open board has already are taken over.
     pub(super) fn open_board(&mut self, wish: &BoardWish) {
         self.notes.clear(Place::Board);
+        if self.asked_model.is_some() {
+            self.wants_board = Some(wish.clone());
+            return;
+        }
         if let Err(why) = self.lay_out(wish) {
             self.notes.error(Place::Board, why);
         }

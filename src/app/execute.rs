@@ -121,6 +121,10 @@ impl AppState {
 
     fn generate(&mut self) {
         self.notes.clear(Place::Picture);
+        if self.asked_model.is_some() {
+            self.wants_picture = true;
+            return;
+        }
         if self.settings.count == 1 && self.is_draft_wanted() {
             self.keep_draft();
             self.notes.info(Place::Picture, "Kept");

@@ -105,9 +105,10 @@ impl AppState {
         self.lay_out_wanted();
     }
 
-    /// Lays out the board that waits, once every picture has been looked for.
+    /// Lays out the board that waits, once every picture has been looked for and its model is open.
     pub(super) fn lay_out_wanted(&mut self) {
-        if self.asked_for.is_empty()
+        if self.asked_model.is_none()
+            && self.asked_for.is_empty()
             && let Some(wish) = self.wants_board.take()
         {
             self.open_board(&wish);
@@ -186,8 +187,8 @@ fn look(dropped: &Dropped) -> Option<Carried> {
 fn other_model(recorded: &ModelFiles, open: &ModelPaths) -> Option<String> {
     let pairs = [
         ("model", &recorded.model, &open.model),
-        ("IP-Adapter", &recorded.adapter, &open.adapter),
         ("VAE", &recorded.vae, &open.vae),
+        ("IP-Adapter", &recorded.adapter, &open.adapter),
         ("image encoder", &recorded.image_encoder, &open.image_encoder),
     ];
     let differing: Vec<String> = pairs
@@ -217,10 +218,10 @@ mod tests {
         let said = other_model(&recorded, &ModelPaths::default());
         let expected = "the picture was made with the model 'sdxl'; choose it at the top left to get the same again";
         assert_eq!(said.as_deref(), Some(expected));
-        let open = ModelPaths { model: Some("/models/sdxl".into()), ..ModelPaths::default() };
         let vae = ModelFiles { vae: "soft.safetensors@3f".to_owned(), ..ModelFiles::default() };
         let said = other_model(&vae, &ModelPaths::default()).unwrap_or_default();
         assert!(said.contains("the VAE 'soft.safetensors'"), "{said}");
+        let open = ModelPaths { model: Some("/models/sdxl".into()), ..ModelPaths::default() };
         assert_eq!(other_model(&recorded, &open), None);
         assert_eq!(other_model(&ModelFiles::default(), &open), None);
     }

@@ -107,7 +107,11 @@ impl AppState {
         let rest = self.watch_draft(now);
         let Settings { is_live: true, .. } = self.settings else { return rest };
         // Pictures that were asked for by hand come first, and end with an event that brings us back here.
-        if self.model_info().is_none() || self.jobs.iter().any(|job| !job.is_live) || !self.all_open() {
+        if self.asked_model.is_some()
+            || self.model_info().is_none()
+            || self.jobs.iter().any(|job| !job.is_live)
+            || !self.all_open()
+        {
             return rest;
         }
         let paths = self.opened.clone();

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use crossbeam_channel::TryRecvError;
 
 use super::background::{Done, Picked};
-use super::command::Command;
 use super::files;
 use super::history::HistoryEntry;
 use super::job::Job;
@@ -70,10 +69,7 @@ impl AppState {
                     Ok(opened) => self.take_picture(*opened),
                     Err(why) => self.notes.error(Place::References, why),
                 }
-                self.lay_out_wanted();
-                if self.asked_for.is_empty() && std::mem::take(&mut self.wants_picture) {
-                    self.execute(Command::Generate);
-                }
+                self.go_on();
             }
             Done::Described(described) => self.take_described(described),
             Done::Kept { entry, result: Ok(file) } => {
@@ -101,6 +97,9 @@ impl AppState {
                 self.opening = self.opening.saturating_sub(1);
                 self.look_afresh();
                 self.notes.error(Place::References, why);
+                // Should it have been the model, nobody waits for ever.
+                self.asked_model = None;
+                self.go_on();
             }
             Done::Picked(picked) => self.take_picked(picked),
             Done::Looked { dropped, carried } => self.take_looked(dropped, carried),

@@ -28,6 +28,7 @@ mod loras;
 mod models;
 mod models_choice;
 mod models_fetch;
+mod models_follow;
 mod models_look;
 mod notes;
 mod references;

@@ -2,7 +2,7 @@
 //!
 //! One thread looks through folders and reads large files for their checksums, another fetches; what an artist waits for
 //! in front of the window (a dropped file, a choice) goes to the files' thread. See also `models_look`,
-//! `models_choice` and `models_fetch`.
+//! `models_choice`, `models_follow` and `models_fetch`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

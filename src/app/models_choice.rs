@@ -1,4 +1,4 @@
-//! Which model paints: chosen, proposed with what goes with it, followed when undone, and missed when its file is gone.
+//! Which model paints: chosen, proposed with what goes with it, and missed when its file is gone.
 //!
 //! A recipe names its weights by content (`recipe.model`, the hashes of its LoRAs), so that undo and a restored picture
 //! bring them back; the session remembers where each of them lies.
@@ -78,8 +78,8 @@ impl Wish {
 
 /// How the opening of a model ended.
 pub struct Described {
-    paths: ModelPaths,
-    why: Opening,
+    pub(super) paths: ModelPaths,
+    pub(super) why: Opening,
     result: Result<(Box<ModelInfo>, Fit), String>,
     lora_troubles: BTreeMap<String, String>,
 }
@@ -93,7 +93,8 @@ impl AppState {
         let wish = self.wish();
         let known = |lora: &Lora| Some((lora.clone(), self.lora_path(lora)?.clone()));
         let loras: Vec<(Lora, PathBuf)> = self.recipe.loras.iter().filter_map(known).collect();
-        self.submit(move || {
+        let asked = paths.clone();
+        let is_asked = self.submit(move || {
             let result = engine::describe(&paths).map_err(|error| error.to_string());
             let result = result.map(|info| (Box::new(info.clone()), wish.fit(&info)));
             let trouble = |(lora, path): &(Lora, PathBuf)| {
@@ -103,9 +104,12 @@ impl AppState {
             let lora_troubles = loras.iter().filter(|_| result.is_ok()).filter_map(trouble).collect();
             Done::Described(Described { paths, why, result, lora_troubles })
         });
+        if is_asked {
+            self.asked_model = Some(asked);
+        }
     }
 
-    pub(super) fn take_described(&mut self, described: Described) {
+    pub(super) fn take_opened(&mut self, described: Described) {
         let Described { paths, why, result, lora_troubles } = described;
         let (info, fit) = match result {
             Ok(opened) => opened,
@@ -176,56 +180,6 @@ impl AppState {
 
     pub(super) fn choose_model(&mut self, paths: ModelPaths) {
         self.describe_model(paths, Opening::Chosen);
-    }
-
-    /// The recipe names other weights than before: opens them where they are known.
-    pub(super) fn follow_model(&mut self, before: &ModelFiles) {
-        if self.recipe.model != *before
-            && let Some(paths) = self.paths_of(&self.recipe.model)
-            && paths != self.opened
-        {
-            self.describe_model(paths, Opening::Followed);
-        }
-    }
-
-    /// Opens the model that the recipe wants, if it has been found.
-    pub(super) fn find_model(&mut self) {
-        if self.models.is_wanted
-            && let Some(paths) = self.paths_of(&self.recipe.model)
-            && paths != self.opened
-            && paths.model.as_deref().is_some_and(|path| self.models.item(path).is_some())
-        {
-            self.describe_model(paths, Opening::Followed);
-        }
-    }
-
-    /// Where the weights that a recipe names lie; None where one of them is not known here.
-    pub(super) fn paths_of(&self, files: &ModelFiles) -> Option<ModelPaths> {
-        let find = |id: &str| {
-            let name = id.rsplit_once('@').map_or(id, |(name, _)| name);
-            // The engine calls what a model brings itself "built-in".
-            let is_own = name.is_empty() || name == "built-in";
-            if is_own { Some(None) } else { self.place_of(id).map(Some) }
-        };
-        Some(ModelPaths {
-            model: find(&files.model)?,
-            vae: find(&files.vae)?,
-            adapter: find(&files.adapter)?,
-            image_encoder: find(&files.image_encoder)?,
-            loras: Vec::new(),
-        })
-    }
-
-    /// Where the file or folder lies that a recipe calls so: where it lay last, unless its content was found elsewhere.
-    fn place_of(&self, id: &str) -> Option<PathBuf> {
-        let hash = id.rsplit_once('@').map(|(_, hash)| hash).filter(|hash| hash.len() == 16);
-        let found = hash.and_then(|hash| self.models.items.iter().find(|item| item.id.starts_with(hash)));
-        let last = self.settings.known_files.get(id);
-        match (last, found) {
-            (Some(last), Some(found)) if self.models.item(last).is_none() => Some(found.path.clone()),
-            (Some(last), _) => Some(last.clone()),
-            (None, found) => found.map(|item| item.path.clone()),
-        }
     }
 
     fn remember(&mut self, files: &ModelFiles, paths: &ModelPaths) {

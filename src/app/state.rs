@@ -90,6 +90,8 @@ pub struct AppState {
 
     /// Where the open model's weights lie; its LoRAs are the recipe's.
     pub(super) opened: ModelPaths,
+    /// The model that is being opened.
+    pub(super) asked_model: Option<ModelPaths>,
     pub(super) live: Live,
     /// What the model sees of the reference whose crop is being edited.
     pub(super) seen: Latest<Seen, Option<Arc<RgbImage>>>,
@@ -98,9 +100,9 @@ pub struct AppState {
     pub(super) pictures: HashMap<String, Opened>,
     /// Pictures of the library that are being opened.
     pub(super) asked_for: HashSet<String>,
-    /// Generate was pressed while a reference was still being opened.
+    /// Generate was pressed while a reference or the model was still being opened.
     pub(super) wants_picture: bool,
-    /// A board waits for its references to be opened.
+    /// A board waits for its references or its model to be opened.
     pub(super) wants_board: Option<BoardWish>,
     pub(super) loading: HashSet<u64>,
     pub(super) engine: Box<dyn Engine>,
@@ -143,6 +145,7 @@ impl AppState {
             shelf,
             models,
             opened: ModelPaths::default(),
+            asked_model: None,
             carried: None,
             live: Live::default(),
             seen: Latest::default(),
@@ -169,8 +172,9 @@ impl AppState {
                 "another window is open already: this one's pictures are kept, its settings and its history are not";
             state.notes.error(Place::Picture, said);
         }
-        state.bring_back_history(session.history);
+        // Before the thumbnails: the first picture waits for it.
         state.open_last_model();
+        state.bring_back_history(session.history);
         state.open_shelf();
         if is_first_start && setup.pictures.is_empty() {
             state.add_sample();

@@ -1,0 +1,94 @@
+//! The model that the recipe names, followed when the recipe changes; and what waits until it is open.
+//!
+//! A model is opened on the files' thread, which may have much to read before. Until its answer is there the one that
+//! was open before must paint nothing more.
+
+use std::path::PathBuf;
+
+use super::command::Command;
+use super::models_choice::{Described, Opening};
+use super::state::AppState;
+use crate::engine::ModelPaths;
+use crate::recipe::ModelFiles;
+
+impl AppState {
+    /// The model that is being opened, else the open one.
+    fn coming_model(&self) -> &ModelPaths {
+        self.asked_model.as_ref().unwrap_or(&self.opened)
+    }
+
+    pub(super) fn take_described(&mut self, described: Described) {
+        if self.asked_model.as_ref() == Some(&described.paths) {
+            self.asked_model = None;
+        }
+        let is_followed = described.why == Opening::Followed;
+        if is_followed && self.paths_of(&self.recipe.model).as_ref() != Some(&described.paths) {
+            // The recipe has gone on to another model meanwhile.
+            self.open_named();
+        } else {
+            self.take_opened(described);
+        }
+        self.go_on();
+    }
+
+    /// Does what waited for the model or for pictures, once all of them are there.
+    pub(super) fn go_on(&mut self) {
+        self.lay_out_wanted();
+        if self.asked_model.is_none() && self.asked_for.is_empty() && std::mem::take(&mut self.wants_picture) {
+            self.execute(Command::Generate);
+        }
+    }
+
+    /// Opens the weights that the recipe names, where they are known and not open anyway.
+    fn open_named(&mut self) {
+        if let Some(paths) = self.paths_of(&self.recipe.model)
+            && paths != *self.coming_model()
+        {
+            self.describe_model(paths, Opening::Followed);
+        }
+    }
+
+    /// The recipe names other weights than before: opens them where they are known.
+    pub(super) fn follow_model(&mut self, before: &ModelFiles) {
+        if self.recipe.model != *before {
+            self.open_named();
+        }
+    }
+
+    /// Opens the model that the recipe wants, if it has been found.
+    pub(super) fn find_model(&mut self) {
+        let is_found = |paths: ModelPaths| paths.model.is_some_and(|path| self.models.item(&path).is_some());
+        if self.models.is_wanted && self.paths_of(&self.recipe.model).is_some_and(is_found) {
+            self.open_named();
+        }
+    }
+
+    /// Where the weights that a recipe names lie; None where one of them is not known here.
+    pub(super) fn paths_of(&self, files: &ModelFiles) -> Option<ModelPaths> {
+        let find = |id: &str| {
+            let name = id.rsplit_once('@').map_or(id, |(name, _)| name);
+            // The engine calls what a model brings itself "built-in".
+            let is_own = name.is_empty() || name == "built-in";
+            if is_own { Some(None) } else { self.place_of(id).map(Some) }
+        };
+        Some(ModelPaths {
+            model: find(&files.model)?,
+            vae: find(&files.vae)?,
+            adapter: find(&files.adapter)?,
+            image_encoder: find(&files.image_encoder)?,
+            loras: Vec::new(),
+        })
+    }
+
+    /// Where the file or folder lies that a recipe calls so: where it lay last, unless its content was found elsewhere.
+    fn place_of(&self, id: &str) -> Option<PathBuf> {
+        let hash = id.rsplit_once('@').map(|(_, hash)| hash).filter(|hash| hash.len() == 16);
+        let found = hash.and_then(|hash| self.models.items.iter().find(|item| item.id.starts_with(hash)));
+        let last = self.settings.known_files.get(id);
+        match (last, found) {
+            (Some(last), Some(found)) if self.models.item(last).is_none() => Some(found.path.clone()),
+            (Some(last), _) => Some(last.clone()),
+            (None, found) => found.map(|item| item.path.clone()),
+        }
+    }
+}
