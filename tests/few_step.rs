@@ -100,6 +100,9 @@ fn a_lora_brings_its_settings() {
     };
     let named = called("whatever.safetensors");
     assert_eq!(settings(root, plain, &["--lora", &named]), (30, 5.0, "euler".to_owned()));
+    // The word alone, without a number of steps, may be what it draws.
+    let drawn = called("lightning_effects_xl.safetensors");
+    assert_eq!(settings(root, plain, &["--lora", &drawn]), (30, 5.0, "euler".to_owned()));
     for (name, steps, guidance, scheduler) in [
         ("sdxl_lightning_4step_lora.safetensors", 4, 1.0, "euler-trailing"),
         ("Hyper-SDXL-8steps-lora.safetensors", 8, 1.0, "ddim"),

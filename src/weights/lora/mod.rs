@@ -17,7 +17,7 @@ use self::settings::{Scaling, Settings};
 use super::error::shown;
 use super::identify::lora_dialect;
 use super::single_file::UnetLayout;
-use super::{FewStep, LoraDialect, ModelFolder, Weights, WeightsError};
+use super::{Distillation, FewStep, LoraDialect, ModelFolder, Weights, WeightsError};
 
 pub use names::LoraPart;
 
@@ -161,9 +161,11 @@ impl Lora {
         self.file.name()
     }
 
-    /// How it was distilled, where it makes a few-step model of the one that it is merged into.
+    /// How it was distilled, where it makes a few-step model of the one that it is merged into. Published ones say for how
+    /// many steps, but for LCM; one that only has the word may as well draw lightning, or cars.
     pub fn few_step(&self) -> Option<FewStep> {
-        FewStep::told(self.file.name(), self.file.metadata())
+        let told = FewStep::told(self.file.name(), self.file.metadata());
+        told.filter(|few_step| few_step.steps.is_some() || few_step.distillation == Distillation::Lcm)
     }
 
     /// Identity of the content, as [`Weights::content_id`], with the settings beside it.
