@@ -25,12 +25,15 @@ impl SingleFile {
         let num_attention_heads = TOWERS.iter().find(|(width, _)| *width == hidden_size)?.1;
         let positions = *weights.shape("vision_model.embeddings.position_embedding.weight")?.first()?;
         let side = positions.checked_sub(1)?.isqrt();
-        let end = ".self_attn.q_proj.weight";
+        // A whole CLIP file holds the layers of its text tower too.
+        let is_layer = |name: &&str| {
+            name.starts_with("vision_model.encoder.layers.") && name.ends_with(".self_attn.q_proj.weight")
+        };
         let config = json!({
             "hidden_size": hidden_size,
             "intermediate_size": *weights.shape("vision_model.encoder.layers.0.mlp.fc1.weight")?.first()?,
             "projection_dim": *weights.shape("visual_projection.weight")?.first()?,
-            "num_hidden_layers": weights.names().filter(|name| name.ends_with(end)).count(),
+            "num_hidden_layers": weights.names().filter(is_layer).count(),
             "num_attention_heads": num_attention_heads,
             "num_channels": num_channels,
             "image_size": side.checked_mul(patch_size)?,
