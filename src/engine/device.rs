@@ -52,7 +52,9 @@ pub fn available_bytes(device: &Device) -> Option<u64> {
         #[cfg(feature = "metal")]
         Device::Metal(metal) => {
             let metal = metal.metal_device();
-            u64::try_from(metal.recommended_max_working_set_size().checked_sub(metal.current_allocated_size())?).ok()
+            // More may be allocated than is recommended: then nothing is left, which is not the same as unknown.
+            let left = metal.recommended_max_working_set_size().saturating_sub(metal.current_allocated_size());
+            u64::try_from(left).ok()
         }
         #[cfg(not(feature = "cuda"))]
         Device::Cuda(_) => None,

@@ -96,6 +96,9 @@ impl Winograd<'_> {
         assert!(slices.iter().all(|(slice, wanted)| slice.is_none_or(|slice| slice.len() == *wanted)), "lengths");
         let target = Out(out.as_mut_ptr());
 
+        if len == 0 {
+            return out;
+        }
         let total = self.batch * height.div_ceil(STEP) * width.div_ceil(STEP);
         let blocks = self.channels().div_ceil(DEPTH);
         let most = (CHUNK_NUMBERS / (blocks * PLACES * DEPTH)).max(1);
