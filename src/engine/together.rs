@@ -27,15 +27,18 @@ pub fn most_together(session: Option<&Session>, spec: &JobSpec) -> usize {
     (MOST_TOGETHER / pixels.saturating_mul(2).max(1)).max(1) as usize
 }
 
-/// Whether two jobs can share every forward: they differ in prompts, references, seed and strengths alone, and their
-/// references enter from the first step on (before that, the second takes over the steps of the first).
+/// Whether two jobs can share every forward: both have references, they differ in prompts, references, seed and strengths
+/// alone, and their references enter from the first step on (before that, the second takes over the steps of the first).
 pub fn go_together(one: &JobSpec, other: &JobSpec) -> bool {
     let (a, b) = (&one.recipe, &other.recipe);
     let shared = |recipe: &Recipe| {
         let Recipe { scheduler, steps, guidance, width, height, start, end, .. } = recipe;
         (*scheduler, *steps, *guidance, *width, *height, *start, *end)
     };
-    shared(a) == shared(b)
+    // A batch answers when all of it is done; pictures without references would only wait for each other.
+    let are_shown = !a.references.is_empty() && !b.references.is_empty();
+    are_shown
+        && shared(a) == shared(b)
         && a.loras == b.loras
         && a.start == 0.0
         && a.init.is_none()
