@@ -102,7 +102,7 @@ impl BoardRun {
             if !changed.is_empty() || self.is_done() {
                 return Ok(changed);
             }
-            // Jobs are worked off in order, so the oldest is the one that has something to say.
+            // Jobs are begun in order, so the oldest is over first, or with those that it is computed together with.
             let Some((cell, handle)) = self.active.first() else { return Ok(changed) };
             let cell = *cell;
             let event = handle

@@ -8,7 +8,8 @@ use super::together::{self, Together};
 use super::worker::{Runner, Worker};
 use super::{CancelToken, Engine, EngineError, Finished, JobEvent, JobHandle, JobSpec, Waker};
 
-/// Runs jobs one after the other on a thread named `engine`, and keeps the last model open between them.
+/// Runs jobs in their order on a thread named `engine`, small ones several at once, and keeps the last model open between
+/// them.
 pub struct CandleEngine {
     worker: Worker,
 }

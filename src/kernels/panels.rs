@@ -1,7 +1,8 @@
 //! Weights as the microkernel reads them: packed once into panels of columns, kept in the precision of their file.
 //!
 //! A panel holds the weights of a few neighbouring outputs, one row for each input. Half precision is widened block by
-//! block on the way to the kernel: a block serves hundreds of rows, so that costs little, and memory stays half.
+//! block, by the first tile of rows that needs it or on the way to the kernel: a block serves hundreds of rows, so that costs
+//! little, and memory stays half.
 
 use candle_core::cpu_backend::CpuStorage;
 use candle_core::{DType, Result, Tensor, bail};

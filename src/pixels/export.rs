@@ -134,8 +134,7 @@ pub fn export(
 }
 
 /// The file of a board's contact sheet in `format`, with its axes, the recipe that its cells share, and small copies of
-/// all cells' references. A JPEG leaves out
-/// first the small copies, then the axes, where they have no room.
+/// all cells' references. A JPEG leaves out first the small copies, then the axes, where they have no room.
 ///
 /// # Errors
 /// As [`export`].
