@@ -10,7 +10,7 @@ use instantstyle::nn::autoencoder_kl::AutoencoderKl;
 use instantstyle::nn::clip_text::ClipTextModel;
 use instantstyle::nn::unet_2d_condition::UNet2DConditionModel;
 use instantstyle::recipe::ModelBlocks;
-use instantstyle::weights::{Dtype, ModelFolder, Weights, check, identify};
+use instantstyle::weights::{Dtype, Kind, ModelFolder, Weights, check, identify};
 
 type Header = BTreeMap<String, (Dtype, Vec<usize>)>;
 
@@ -51,8 +51,6 @@ fn lora(unet: &Header, spell: impl Fn(&str) -> [String; 2]) -> Header {
 fn a_table_of_files() {
     let (sdxl, sd15, unet) = (header("sd_xl_base_1.0"), header("v1-5-pruned-emaonly"), header("unet"));
     let first = "model.diffusion_model.input_blocks.0.0.weight";
-    let face: &[(&str, &[usize])] =
-        &[("image_proj.norm.weight", &[2048]), ("ip_adapter.1.to_k_ip.weight", &[640, 2048])];
     let kohya = |module: &str| {
         let word = format!("lora_unet_{}", module.replace('.', "_"));
         [format!("{word}.lora_down.weight"), format!("{word}.lora_up.weight")]
@@ -70,40 +68,30 @@ fn a_table_of_files() {
         ("sdxl_inpainting.safetensors", with(&sdxl, first, &[320, 9, 3, 3])),
         ("v1-5-pruned-emaonly.safetensors", sd15.clone()),
         ("v1-5-inpainting.safetensors", with(&sd15, first, &[320, 9, 3, 3])),
-        (
-            "sd_xl_refiner_1.0.safetensors",
-            of(&[
-                (first, &[384, 4, 3, 3]),
-                ("model.diffusion_model.label_emb.0.0.weight", &[1536, 2560]),
-                ("model.diffusion_model.input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight", &[768, 1280]),
-                ("conditioner.embedders.0.model.token_embedding.weight", &[49408, 1280]),
-            ]),
-        ),
+        ("sd_xl_refiner_1.0.safetensors", header("sd_xl_refiner_1.0")),
+        ("sdxl_lcm_merge.safetensors", sdxl.clone()),
         ("unet_only.safetensors", only(&sdxl, "model.diffusion_model.")),
         ("unet/diffusion_pytorch_model.safetensors", unet.clone()),
         ("vae_only.safetensors", only(&sdxl, "first_stage_model.")),
         ("vae/diffusion_pytorch_model.safetensors", header("vae")),
         ("taesdxl_decoder.safetensors", of(&[("1.weight", &[64, 4, 3, 3]), ("3.conv.0.weight", &[64, 64, 3, 3])])),
-        (
-            "taesdxl/diffusion_pytorch_model.safetensors",
-            of(&[("decoder.layers.0.weight", &[64, 4, 3, 3]), ("decoder.layers.2.conv.0.weight", &[64, 64, 3, 3])]),
-        ),
+        ("taesdxl/diffusion_pytorch_model.safetensors", header("taesdxl")),
+        ("text_encoder/model.safetensors", header("text_encoder")),
         ("text_encoder_2/model.safetensors", header("text_encoder_2")),
-        ("image_encoder/model.safetensors", header("image_encoder_bigg")),
+        ("sdxl_models/image_encoder/model.safetensors", header("image_encoder_bigg")),
+        ("models/image_encoder/model.safetensors", header("image_encoder_vit_h")),
         ("open_clip_model.safetensors", of(&[("visual.conv1.weight", &[1280, 3, 14, 14])])),
         ("ip-adapter_sdxl.safetensors", header("ip-adapter_sdxl")),
+        ("ip-adapter_sdxl_vit-h.safetensors", header("ip-adapter_sdxl_vit-h")),
         ("ip-adapter-plus_sdxl_vit-h.safetensors", header("ip-adapter-plus_sdxl_vit-h")),
-        ("ip-adapter-full-face_sd15.safetensors", {
-            let full: &[(&str, &[usize])] = &[
-                ("image_proj.proj.0.weight", &[1280, 1280]),
-                ("image_proj.proj.3.weight", &[768]),
-                ("ip_adapter.1.to_k_ip.weight", &[320, 768]),
-            ];
-            of(full)
-        }),
-        ("ip-adapter-faceid_sdxl.safetensors", with(&of(face), "image_proj.proj.0.weight", &[1024, 512])),
+        ("ip-adapter_sd15.safetensors", header("ip-adapter_sd15")),
+        ("ip-adapter-plus_sd15.safetensors", header("ip-adapter-plus_sd15")),
+        ("ip-adapter-full-face_sd15.safetensors", header("ip-adapter-full-face_sd15")),
+        ("ip-adapter-faceid_sdxl.safetensors", header("ip-adapter-faceid_sdxl")),
+        ("ip-adapter-faceid-plusv2_sd15.safetensors", header("ip-adapter-faceid-plusv2_sd15")),
         ("instantid.safetensors", {
-            let body = with(&of(&face[1..]), "image_proj.latents", &[1, 16, 1280]);
+            let keys: &[(&str, &[usize])] = &[("ip_adapter.1.to_k_ip.weight", &[640, 2048])];
+            let body = with(&of(keys), "image_proj.latents", &[1, 16, 1280]);
             with(&body, "image_proj.proj_in.weight", &[1280, 512])
         }),
         ("lora_kohya.safetensors", with_text),
@@ -126,19 +114,43 @@ fn a_table_of_files() {
         ("dora.safetensors", with(&plain, "lora_unet_x.dora_scale", &[1])),
         ("loha.safetensors", of(&[("lora_unet_x.hada_w1_a", &[640, 8]), ("lora_unet_x.hada_w1_b", &[8, 640])])),
         ("lokr.safetensors", of(&[("lora_unet_x.lokr_w1", &[8, 8])])),
+        ("controlnet-canny-sdxl-1.0/diffusion_pytorch_model.safetensors", header("controlnet-canny-sdxl-1.0")),
         (
-            "controlnet-canny-sdxl.safetensors",
+            "control_sd15_canny.safetensors",
             of(&[
-                ("controlnet_cond_embedding.conv_in.weight", &[16, 3, 3, 3]),
-                ("add_embedding.linear_1.weight", &[1280, 2816]),
-                ("down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k.weight", &[640, 2048]),
+                ("control_model.input_blocks.0.0.weight", &[320, 4, 3, 3]),
+                ("control_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight", &[320, 768]),
             ]),
+        ),
+        (
+            "control-lora-canny-rank128.safetensors",
+            of(&[("lora_controlnet", &[]), ("input_blocks.0.0.weight", &[320, 4, 3, 3])]),
+        ),
+        ("t2i-adapter-canny-sdxl.safetensors", of(&[("adapter.body.0.resnets.0.block1.weight", &[320, 320, 3, 3])])),
+        ("flux1-dev.safetensors", of(&[("double_blocks.0.img_attn.qkv.weight", &[9216, 3072])])),
+        (
+            "sd3_medium.safetensors",
+            of(&[("model.diffusion_model.joint_blocks.0.x_block.attn.qkv.weight", &[4608, 1536])]),
+        ),
+        ("t5xxl_fp16.safetensors", of(&[("encoder.block.0.layer.0.SelfAttention.q.weight", &[4096, 4096])])),
+        ("mm_sdxl_v10.safetensors", of(&[("down_blocks.0.motion_modules.0.temporal_transformer.norm.weight", &[320])])),
+        ("bad_hands.safetensors", of(&[("emb_params", &[8, 768])])),
+        ("style_xl.safetensors", of(&[("clip_g", &[4, 1280]), ("clip_l", &[4, 768])])),
+        (
+            "4x_ultrasharp.safetensors",
+            of(&[("model.0.weight", &[64, 3, 3, 3]), ("model.1.sub.0.RDB1.conv1.0.weight", &[32, 64, 3, 3])]),
         ),
         ("anything.safetensors", of(&[("x", &[1])])),
     ];
     let mut table = String::new();
     for (name, header) in files {
-        writeln!(table, "{name}: {}", identify(&Weights::header_only(name, header))).unwrap();
+        let kind = identify(&Weights::header_only(name, header));
+        write!(table, "{name}: {kind}").unwrap();
+        if let Kind::Adapter { needs, .. } = kind {
+            let needs = needs.map_or("no image encoder of CLIP's".to_owned(), |needs| needs.to_string());
+            write!(table, "; needs {needs}").unwrap();
+        }
+        table.push('\n');
     }
     insta::assert_snapshot!(table);
 }

@@ -13,7 +13,7 @@ pub enum WeightsError {
     IsFile { file: String, advice: String },
     #[error("{file} cannot be read ({why}); check the disk and the file's permissions")]
     Io { file: String, why: String },
-    #[error("{file} is {what}, not safetensors; {}", what.advice())]
+    #[error("{file} is {what}, not safetensors; {}", what.advice(file))]
     NotSafetensors { file: String, what: Impostor },
     #[error("{file} is cut short: {at_least}{missing} of its {whole} bytes are missing; download it again")]
     Truncated { file: String, missing: u64, whole: u64, at_least: &'static str },
@@ -47,7 +47,7 @@ pub enum WeightsError {
     PickleRunsCode { file: String, call: String },
     #[error("{file} cannot be converted: {why}; get its .safetensors file")]
     BadPickle { file: String, why: String },
-    #[error("{file} is {what}, not a file of torch.save, so there is nothing to convert; {}", what.advice())]
+    #[error("{file} is {what}, not a file of torch.save, so there is nothing to convert; {}", what.advice(file))]
     NotPickle { file: String, what: Impostor },
     #[error("{file} is {what}, not {wanted}; {advice}")]
     OtherKind { file: String, what: String, wanted: &'static str, advice: String },

@@ -11,6 +11,8 @@ use super::FewStep;
 use super::Weights;
 use super::adapter::{AdapterInfo, AdapterKind};
 use super::error::count;
+use super::foreign::foreign;
+use super::lora_kind::{LoraDialect, lora, lora_dialect};
 
 /// Which family of models a file belongs to, told by the width of its cross-attention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -104,34 +106,6 @@ impl fmt::Display for EncoderNeed {
     }
 }
 
-/// How a LoRA file names its parts, or what else it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LoraDialect {
-    /// kohya's one-word names after diffusers' modules.
-    Kohya,
-    /// kohya's one-word names after LDM's modules.
-    KohyaLdm,
-    Peft,
-    Diffusers,
-    Dora,
-    /// A LyCORIS algorithm other than plain LoRA, by its name.
-    Lycoris(&'static str),
-}
-
-impl fmt::Display for LoraDialect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Kohya => "kohya names",
-            Self::KohyaLdm => "kohya names after LDM",
-            Self::Peft => "PEFT names",
-            Self::Diffusers => "old diffusers names",
-            Self::Dora => "DoRA",
-            Self::Lycoris(algorithm) => return write!(f, "LyCORIS {algorithm}"),
-        })
-    }
-}
-
 /// What a file is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
@@ -186,6 +160,10 @@ pub enum Kind {
     },
     ControlNet {
         family: Family,
+    },
+    /// Known, and of no use here: "a Flux model".
+    Foreign {
+        what: &'static str,
     },
     Unknown,
 }
@@ -244,6 +222,7 @@ impl fmt::Display for Kind {
                 f.write_str(if *text { ", with text encoders)" } else { ")" })
             }
             Self::ControlNet { family } => write!(f, "a ControlNet for {}", family.models()),
+            Self::Foreign { what } => f.write_str(what),
             Self::Unknown => f.write_str("a safetensors file of no known kind"),
         }
     }
@@ -258,6 +237,10 @@ pub fn identify(weights: &Weights) -> Kind {
     // Parts before wholes: a LoRA's and a ControlNet's names contain those of the UNet that they belong to.
     if let Some(dialect) = lora_dialect(weights) {
         return lora(weights, dialect);
+    }
+    // Before what shares names with the models that can be used.
+    if let Some(what) = foreign(weights) {
+        return Kind::Foreign { what };
     }
     if any("controlnet_cond_embedding.") || weights.names().any(|name| name.starts_with("control_model.")) {
         let added = size("add_embedding.linear_1.weight", 1).or(size("control_model.label_emb.0.0.weight", 1));
@@ -327,53 +310,6 @@ pub(super) fn width_of(weights: &Weights, end: &str) -> (usize, usize) {
     let mut all = weights.entries().filter(|(name, _)| name.ends_with(end)).peekable();
     let width = all.peek().and_then(|(_, entry)| entry.shape.get(1)).copied().unwrap_or(0);
     (width, all.count())
-}
-
-/// The dialect of a LoRA; `None` for what is none.
-pub(super) fn lora_dialect(weights: &Weights) -> Option<LoraDialect> {
-    // FaceID adapters carry LoRA parts of their own.
-    if weights.names().any(|name| name.starts_with("image_proj.")) {
-        return None;
-    }
-    let any = |part: &str| weights.names().any(|name| name.contains(part));
-    const LYCORIS: &[(&str, &str)] = &[
-        (".hada_w1_a", "LoHa"),
-        (".lokr_w1", "LoKr"),
-        (".oft_blocks", "OFT"),
-        (".oft_diag", "OFT"),
-        (".boft_blocks", "BOFT"),
-        (".on_input", "IA3"),
-        (".b1.weight", "GLoRA"),
-        (".lora_mid.", "LoCon with a core tensor"),
-        (".diff_b", "full difference"),
-        (".w_norm", "norm difference"),
-    ];
-    if any(".dora_scale") || any(".lora_magnitude_vector") {
-        Some(LoraDialect::Dora)
-    } else if let Some((_, algorithm)) = LYCORIS.iter().find(|(part, _)| any(part)) {
-        Some(LoraDialect::Lycoris(algorithm))
-    } else if any(".lora_down.weight") {
-        let ldm = ["lora_unet_input_blocks_", "lora_unet_output_blocks_", "lora_unet_middle_block_"];
-        Some(if ldm.iter().any(|start| any(start)) { LoraDialect::KohyaLdm } else { LoraDialect::Kohya })
-    } else if any(".lora_A.") {
-        Some(LoraDialect::Peft)
-    } else if any("lora.down.weight") || any(".lora_linear_layer.down.weight") {
-        Some(LoraDialect::Diffusers)
-    } else {
-        None
-    }
-}
-
-fn lora(weights: &Weights, dialect: LoraDialect) -> Kind {
-    let down =
-        |name: &str| [".lora_down.", "lora.down.", ".lora_A.", ".hada_w1_b"].iter().any(|part| name.contains(part));
-    let attends =
-        |name: &str| ["attn2_to_k", "attn2.to_k", "attn2.processor.to_k"].iter().any(|part| name.contains(part));
-    let downs = || weights.entries().filter(|(name, _)| down(name));
-    let rank = downs().next().and_then(|(_, entry)| entry.shape.first()).copied().unwrap_or(0);
-    let width = downs().find(|(name, _)| attends(name)).and_then(|(_, entry)| entry.shape.get(1)).copied();
-    let text = weights.names().any(|name| name.starts_with("lora_te") || name.starts_with("text_encoder"));
-    Kind::Lora { dialect, family: width.map(Family::of_adapter), rank, text }
 }
 
 impl AdapterKind {

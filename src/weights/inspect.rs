@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::error::{count, shown};
+use super::error::{count, shown, shown_path};
 use super::{Family, Kind, Lora, ModelFolder, Weights, WeightsError, identify};
 
 /// Neither tensors nor, in this case, name and metadata tell.
@@ -94,8 +94,11 @@ fn inspect_file(weights: &Arc<Weights>, folder: Option<&Path>) -> Result<Inspect
     let content = Content::of(weights)?;
     let (mut needs, mut asks, mut wrong) = (vec![], vec![], vec![]);
     match &content.kind {
-        Kind::Adapter { needs: encoder, family, .. } => {
-            needs.push(format!("a model with the same cross-attention ({family})"));
+        Kind::Adapter { needs: encoder, family, adapter } => {
+            needs.push(match family {
+                Family::Other => format!("a model with cross-attention {} wide", adapter.cross_attention_dim),
+                family => format!("an {family} model"),
+            });
             needs.extend(encoder.iter().map(ToString::to_string));
             wrong.extend(super::AdapterInfo::read(weights).err().map(|e| e.to_string()));
         }
@@ -116,12 +119,17 @@ fn inspect_file(weights: &Arc<Weights>, folder: Option<&Path>) -> Result<Inspect
                 Err(error) => wrong.push(error.to_string()),
             }
         }
-        Kind::ControlNet { .. } | Kind::TinyVae { .. } => wrong.push("this version has no use for it".to_owned()),
+        Kind::ControlNet { .. } | Kind::TinyVae { .. } | Kind::Foreign { .. } => {
+            wrong.push("this version has no use for it".to_owned());
+        }
         Kind::OpenClip => wrong.push("get the tower in transformers' format, a folder with config.json".to_owned()),
         Kind::Vae { .. } => needs.push("a model, given with --model, beside --vae".to_owned()),
         Kind::ImageEncoder { .. } if super::single_file::SingleFile::of_image_encoder(weights).is_some() => {}
         Kind::TextEncoder { .. } | Kind::ImageEncoder { .. } | Kind::Unet { .. } => {
-            needs.push("the config.json of its folder".to_owned());
+            needs.push(match folder.filter(|folder| folder.join("config.json").is_file()) {
+                Some(folder) => format!("to be given as its folder, {}", shown_path(folder)),
+                None => "the config.json of its folder".to_owned(),
+            });
         }
     }
     let what = content.kind.to_string();

@@ -214,9 +214,9 @@ impl ModelFolder {
         match component {
             "unet" | "vae" => "diffusion_pytorch_model",
             "" => {
-                let diffusers = ["diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.fp16.safetensors"];
-                let is_diffusers = diffusers.iter().any(|name| self.has(name));
-                if is_diffusers { "diffusion_pytorch_model" } else { "model" }
+                const DIFFUSERS: &str = "diffusion_pytorch_model";
+                let is_diffusers = Weights::file_names(DIFFUSERS).iter().any(|name| self.has(name));
+                if is_diffusers { DIFFUSERS } else { "model" }
             }
             _ => "model",
         }

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::error::shown;
+
 /// Something that is not safetensors, named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -34,21 +36,29 @@ impl std::fmt::Display for Impostor {
 }
 
 impl Impostor {
-    /// What the artist can do about it.
-    pub fn advice(&self) -> &'static str {
-        match self {
+    /// What the artist can do about `file`.
+    pub fn advice(&self, file: &str) -> String {
+        let advice = match self {
             Self::LfsPointer => "run `git lfs pull` in its folder, or download the file itself",
             Self::Html => {
                 "the site sent a page in place of the file; download it again, logged in if the site asks for it"
             }
             Self::Json => "name the .safetensors file itself, or download it again if this is an error message",
             Self::Pickle => {
-                "a pickle can run code and is never opened as it is; use the .safetensors file of the same name, or convert it with `instantstyle models import`"
+                let twin = match twin_name(file) {
+                    // It has the ending, and nothing else of the format.
+                    twin if file.ends_with(&twin) => "the true .safetensors file".to_owned(),
+                    twin => shown(&twin),
+                };
+                return format!(
+                    "a pickle can run code and is never opened as it is; use {twin} in its place, or convert it with `instantstyle models import`"
+                );
             }
             Self::Gguf => "quantised GGUF weights cannot be used; get the .safetensors file",
             Self::Empty | Self::Zeros => "download it again",
             Self::Text | Self::Unknown => "choose a .safetensors file, or download it again",
-        }
+        };
+        advice.to_owned()
     }
 
     /// Names a file by its first bytes. Ask only when the bytes are not a plausible safetensors header: the signatures
@@ -75,5 +85,15 @@ impl Impostor {
         } else {
             Self::Unknown
         }
+    }
+}
+
+/// What the file of the same weights in safetensors is called where both are published.
+pub fn twin_name(pickle: &str) -> String {
+    let name = pickle.rsplit(['/', '\\']).next().unwrap_or(pickle);
+    match name.rsplit_once('.').map_or(name, |(stem, _)| stem) {
+        // transformers has another name for it.
+        "pytorch_model" => "model.safetensors".to_owned(),
+        stem => format!("{stem}.safetensors"),
     }
 }

@@ -74,8 +74,9 @@ def main(words):
         from maker import parts
         parts.make_parts(HERE)
     if "headers" in what:
-        from maker import headers
+        from maker import headers, more_headers
         headers.make_headers(HERE / "headers")
+        more_headers.make_more_headers(HERE / "headers")
     if "check" in what:
         from maker import check
         check.report(HERE)

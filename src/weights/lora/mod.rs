@@ -15,7 +15,7 @@ use candle_core::{DType, Tensor};
 use self::names::{ModuleName, Role, parse};
 use self::settings::{Scaling, Settings};
 use super::error::shown;
-use super::identify::lora_dialect;
+use super::lora_kind::lora_dialect;
 use super::single_file::UnetLayout;
 use super::{Distillation, FewStep, LoraDialect, ModelFolder, Weights, WeightsError};
 
