@@ -4,8 +4,8 @@
 
 Needs numpy and safetensors, 16 GB of disk in FOLDER and a machine with 24 GB of memory; no part of CI. Weights are scaled by
 their inputs, so that activations stay of order one as in a trained model, and are the same on every machine. For each case
-one line: seconds to load, to encode, for each step and to decode, and the peak of resident memory. Fails where a render does,
-where latents are not finite, or where the settings that must not matter do.
+one line: seconds to load, to encode, for each step and to decode, and the peak of resident memory beside what was estimated.
+Fails where a render does, where latents are not finite, and where the estimate is too low or far too high.
 """
 import argparse
 import json
@@ -105,6 +105,7 @@ def main():
     args.add_argument("--keep", action="store_true", help="leave the files for another run")
     args = args.parse_args()
     make(args.folder)
+    wrong = []
     for name, size, flags in cases(args.size or [512]):
         if args.only not in name:
             continue
@@ -113,13 +114,18 @@ def main():
             sys.exit(f"{name}: the latents are not finite")
         seconds = report["seconds"]
         steps = ", ".join(f"{s:.1f}" for s in report["step_seconds"])
+        peak, estimated = report["peak_rss_mb"] / 1024, report["estimated_mb"] / 1024
         print(f"{name:34} load {seconds['loading']:6.1f} s, encode {seconds['encoding']:6.1f} s, steps {steps} s, decode "
-              f"{seconds['decoding']:6.1f} s, total {seconds['total']:6.1f} s, peak {report['peak_rss_mb'] / 1024:5.2f} GiB"
-              f"   (latents {latents.std():.2f})", flush=True)
+              f"{seconds['decoding']:6.1f} s, total {seconds['total']:6.1f} s, peak {peak:5.2f} GiB, estimated "
+              f"{estimated:5.2f} ({estimated / peak - 1:+.0%})   (latents {latents.std():.2f})", flush=True)
+        if not peak <= estimated <= 1.15 * peak:
+            wrong.append(name)
         for notice in notices:
             print("   ", notice)
     if not args.keep:
         shutil.rmtree(args.folder)
+    if wrong:
+        sys.exit(f"the estimate of memory is below the truth, or more than 15% above it: {', '.join(wrong)}")
 
 
 if __name__ == "__main__":

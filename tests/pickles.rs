@@ -4,77 +4,20 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::io::Write as _;
+#[path = "common/pickle.rs"]
+mod pickle;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use instantstyle::weights::{Weights, check_pickle, convert_pickle};
+use pickle::{PROTO, Zip, global, int, program, tensor, text, tuple};
 use safetensors::SafeTensors;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pickles")
-}
-
-/// The beginning of a program, and a tensor's call without its last arguments.
-const PROTO: &[u8] = b"\x80\x02";
-
-fn text(value: &str) -> Vec<u8> {
-    let mut out = vec![b'X'];
-    out.extend((value.len() as u32).to_le_bytes());
-    out.extend(value.as_bytes());
-    out
-}
-
-fn int(value: i32) -> Vec<u8> {
-    [&[b'J'][..], &value.to_le_bytes()].concat()
-}
-
-fn global(module: &str, name: &str) -> Vec<u8> {
-    format!("c{module}\n{name}\n").into_bytes()
-}
-
-fn tuple(items: &[Vec<u8>]) -> Vec<u8> {
-    [b"(".to_vec(), items.concat(), b"t".to_vec()].concat()
-}
-
-/// A float tensor over the storage `key` of `elements`.
-fn tensor(key: &str, elements: i32, offset: i32, shape: &[i32], strides: &[i32]) -> Vec<u8> {
-    let numbers = |values: &[i32]| tuple(&values.iter().map(|n| int(*n)).collect::<Vec<_>>());
-    let storage = tuple(&[text("storage"), global("torch", "FloatStorage"), text(key), text("cpu"), int(elements)]);
-    let hooks = [global("collections", "OrderedDict"), b")R".to_vec()].concat();
-    let storage = [storage, b"Q".to_vec()].concat();
-    let arguments = tuple(&[storage, int(offset), numbers(shape), numbers(strides), vec![0x89], hooks]);
-    [global("torch._utils", "_rebuild_tensor_v2"), arguments, b"R".to_vec()].concat()
-}
-
-/// A program that makes a dictionary.
-fn program(pairs: &[(&str, Vec<u8>)]) -> Vec<u8> {
-    let body: Vec<u8> = pairs.iter().flat_map(|(key, value)| [text(key), value.clone()].concat()).collect();
-    [PROTO, b"}(", &body, b"u."].concat()
-}
-
-struct Zip(ZipWriter<std::io::Cursor<Vec<u8>>>);
-
-impl Zip {
-    fn new(pickle: &[u8]) -> Self {
-        Self(ZipWriter::new(std::io::Cursor::new(vec![]))).with("m/data.pkl", pickle)
-    }
-
-    fn with(self, name: &str, bytes: &[u8]) -> Self {
-        self.packed(name, bytes, CompressionMethod::Stored)
-    }
-
-    fn packed(mut self, name: &str, bytes: &[u8], method: CompressionMethod) -> Self {
-        self.0.start_file(name, SimpleFileOptions::default().compression_method(method)).unwrap();
-        self.0.write_all(bytes).unwrap();
-        self
-    }
-
-    fn bytes(self) -> Vec<u8> {
-        self.0.finish().unwrap().into_inner()
-    }
 }
 
 struct Bench(tempfile::TempDir);

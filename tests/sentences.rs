@@ -247,7 +247,9 @@ fn pairs(table: &mut Table) {
     let bytes = std::fs::read(vision).unwrap();
     std::fs::write(table.path("cut/model.safetensors"), &bytes[..bytes.len() - 1000]).unwrap();
     table.pair_says("an encoder cut short", "adapter_s.safetensors", "cut");
+    table.pair_says("a whole model in place of the encoder", "adapter_s.safetensors", "folder");
     table.says("an adapter in place of the VAE", &["--vae", "adapter_s.safetensors"]);
+    table.says("an image encoder in place of the VAE", &["--vae", "vision_a"]);
 }
 
 fn vec_at(shape: &[usize], axis: usize, by: isize) -> Vec<usize> {

@@ -61,12 +61,13 @@ impl AppState {
         match pictures.len() {
             0 => {}
             1 => {
+                let entries = self.models.source.entries;
                 for dropped in pictures {
                     let task = move || {
                         if let Dropped::File(path) = &dropped
                             && path.is_dir()
                         {
-                            return identified(path, false);
+                            return identified(path, false, entries);
                         }
                         let carried = look(&dropped);
                         Done::Looked { dropped, carried: carried.map(Box::new) }

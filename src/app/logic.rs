@@ -36,6 +36,7 @@ impl AppState {
         while let Some(done) = self.background.next().or_else(|| self.shelf.next()).or_else(|| self.models.next()) {
             self.take_in(done);
         }
+        self.follow_few_step();
         self.hear_jobs();
         self.pump_board();
         self.count_prompts();

@@ -6,7 +6,7 @@ use super::background::Done;
 use super::models::ModelsDone;
 use super::notes::Place;
 use super::state::AppState;
-use crate::engine::{self, ModelPaths};
+use crate::engine::{self, LoraInfo, ModelPaths};
 use crate::models::Part;
 use crate::recipe::{Lora, Recipe, Role};
 
@@ -24,7 +24,8 @@ impl AppState {
         });
     }
 
-    pub(super) fn add_lora(&mut self, path: PathBuf, lora: Lora) {
+    pub(super) fn add_lora(&mut self, path: PathBuf, info: LoraInfo) {
+        let LoraInfo { lora, few_step } = info;
         let was_lost = self.settings.known_files.insert(lora.hash.clone(), path).is_none();
         self.models.lora_troubles.remove(&lora.hash);
         if self.recipe.loras.iter().any(|known| known.hash == lora.hash) {
@@ -32,13 +33,19 @@ impl AppState {
             self.notes.info(Place::Model, format!("'{}' {said}", lora.name));
             return;
         }
+        let hash = lora.hash.clone();
+        if let Some(defaults) = few_step {
+            self.models.few_step.insert(hash.clone(), defaults);
+        }
         self.recipe.loras.push(lora);
+        self.take_up_few_step(&hash);
         self.undo.mark(&self.recipe);
     }
 
     pub(super) fn remove_lora(&mut self, index: usize) {
         if index < self.recipe.loras.len() {
-            self.recipe.loras.remove(index);
+            let lora = self.recipe.loras.remove(index);
+            self.bring_back_own(&lora.hash);
             self.undo.mark(&self.recipe);
         }
     }
@@ -46,11 +53,24 @@ impl AppState {
     /// In a recipe a LoRA that is off has no strength; the session keeps the one to go back to.
     pub(super) fn toggle_lora(&mut self, index: usize) {
         let Some(lora) = self.recipe.loras.get_mut(index) else { return };
+        let hash = lora.hash.clone();
         if lora.strength == 0.0 {
-            lora.strength = self.settings.resting_loras.remove(&lora.hash).unwrap_or(1.0);
+            lora.strength = self.settings.resting_loras.remove(&hash).unwrap_or(1.0);
+            self.take_up_few_step(&hash);
         } else {
-            self.settings.resting_loras.insert(lora.hash.clone(), lora.strength);
+            self.settings.resting_loras.insert(hash.clone(), lora.strength);
             lora.strength = 0.0;
+            self.bring_back_own(&hash);
+        }
+        self.undo.mark(&self.recipe);
+    }
+
+    /// Steps, guidance and sampler as a LoRA for few steps wants them, or as the artist had them.
+    pub(super) fn follow_lora(&mut self, index: usize, follows: bool) {
+        let Some(hash) = self.recipe.loras.get(index).map(|lora| lora.hash.clone()) else { return };
+        match follows {
+            true => self.use_few_step(&hash),
+            false => self.bring_back_own(&hash),
         }
         self.undo.mark(&self.recipe);
     }

@@ -11,14 +11,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::background::{Background, Done};
 use super::dialogs;
+use super::few_step::SetAside;
 use super::models_choice::{Examined, Fit};
 use super::models_fetch::{Fetched, Ware};
+use super::models_import::{Converted, Pickled};
 use super::models_look::{Newest, newest};
 use super::notes::Place;
 use super::state::AppState;
-use crate::engine::{ModelPaths, Waker};
-use crate::models::{Event, Folders, Hub, Item, Listing, ModelEntry, ModelsError, Part, Patience, Places, State, list};
-use crate::recipe::Lora;
+use crate::engine::{LoraInfo, ModelPaths, Waker};
+use crate::models::{
+    Event, Folders, Hub, Item, Listing, ModelEntry, ModelsError, Part, Patience, Places, State, is_pickle, list,
+};
+use crate::recipe::ModelDefaults;
 
 /// What can be asked of the models.
 #[derive(Debug, Clone)]
@@ -36,6 +40,8 @@ pub enum ModelsCommand {
     RemoveLora(usize),
     /// On or off, with its strength kept.
     ToggleLora(usize),
+    /// Steps, guidance and sampler as this LoRA for few steps wants them, or back to the artist's own.
+    FollowLora(usize, bool),
     /// Opens what was chosen once more, after its file has come back.
     TryAgain,
 
@@ -47,9 +53,17 @@ pub enum ModelsCommand {
     Identify(Vec<PathBuf>),
     UseOffered,
     ForgetOffered,
+    /// Converts the pickle that was dropped or named, in another process.
+    Import,
+    /// Takes the same weights in another format, which lie beside the pickle.
+    UseTwin(PathBuf),
+    /// Leaves the pickle alone; ends its conversion.
+    ForgetPickled,
 
     /// Shows the licences under which a model of the list, and what it needs, would be fetched.
     Ask(String),
+    /// The same, from elsewhere than the list of downloads.
+    ShowDownload(String),
     Decline,
     /// The licences are accepted: fetches.
     Accept(String),
@@ -69,13 +83,16 @@ pub enum ModelsDone {
         /// It was chosen already, so that nobody is asked.
         is_chosen: bool,
     },
+    /// A file that could run code, and is not opened as it is.
+    Pickled(Pickled),
+    Converted(Converted),
     Examined {
         path: PathBuf,
         result: Box<Result<Examined, String>>,
     },
     LoraOpened {
         path: PathBuf,
-        result: Result<Lora, String>,
+        result: Result<LoraInfo, String>,
     },
     Fetched(Fetched),
 }
@@ -89,6 +106,8 @@ pub struct ModelSource {
     pub hub: Source<Hub>,
     pub entries: &'static [ModelEntry],
     pub patience: Patience,
+    /// What converts pickles; left out: this program.
+    pub converter: Option<PathBuf>,
 }
 
 impl ModelSource {
@@ -99,6 +118,7 @@ impl ModelSource {
             hub: Arc::new(|| Hub::from_environment(|name| std::env::var_os(name))),
             entries: list(),
             patience: Patience::default(),
+            converter: None,
         }
     }
 }
@@ -118,8 +138,12 @@ pub struct Models {
     pub examined: Option<(PathBuf, Result<Examined, String>)>,
     /// A file that was dropped or named, about which the artist is asked.
     pub offered: Option<Box<Item>>,
+    /// A pickle that was dropped or named.
+    pub pickled: Option<Pickled>,
     /// The model of the list whose licence is being shown.
     pub asking: Option<String>,
+    /// The list of downloads is to be shown; whoever shows it takes this back.
+    pub wants_downloads: bool,
     /// Why the model that was chosen is not the one that is open.
     pub missing: Option<String>,
     /// LoRAs of the recipe that do not go with the open model, by their hash.
@@ -127,8 +151,15 @@ pub struct Models {
     /// Memory that the open model takes.
     pub fit: Option<Fit>,
 
+    /// What LoRAs for few steps bring on the open model, by their hash.
+    pub(super) few_step: BTreeMap<String, ModelDefaults>,
+    /// What the open model brings itself.
+    pub(super) own_defaults: Option<ModelDefaults>,
+    pub(super) set_aside: Option<SetAside>,
+
     pub(super) source: ModelSource,
     pub(super) downloads: Background,
+    pub(super) imports: Background,
     /// What the thread that looks and the one that fetches do just now.
     pub(super) checking: Newest,
     pub(super) fetching: Newest,
@@ -163,11 +194,17 @@ impl Models {
             selected: None,
             examined: None,
             offered: None,
+            pickled: None,
             asking: None,
+            wants_downloads: false,
             missing: None,
             lora_troubles: BTreeMap::new(),
             fit: None,
+            few_step: BTreeMap::new(),
+            own_defaults: None,
+            set_aside: None,
             source,
+            imports: Background::start_named("imports", waker.clone())?,
             downloads: Background::start_named("downloads", waker.clone())?,
             checking: Newest::default(),
             fetching: Newest::default(),
@@ -182,7 +219,7 @@ impl Models {
     }
 
     pub fn next(&self) -> Option<Done> {
-        self.looking.next().or_else(|| self.downloads.next())
+        self.looking.next().or_else(|| self.downloads.next()).or_else(|| self.imports.next())
     }
 
     /// What was found by this path.
@@ -235,6 +272,7 @@ impl AppState {
             ModelsCommand::Without(part) => self.go_without(part),
             ModelsCommand::RemoveLora(index) => self.remove_lora(index),
             ModelsCommand::ToggleLora(index) => self.toggle_lora(index),
+            ModelsCommand::FollowLora(index, follows) => self.follow_lora(index, follows),
             ModelsCommand::TryAgain => self.open_last_model(),
             ModelsCommand::OpenFile => self.ask(dialogs::open_model_file),
             ModelsCommand::OpenFolder => self.ask(dialogs::open_model_folder),
@@ -247,6 +285,15 @@ impl AppState {
                 }
             }
             ModelsCommand::ForgetOffered => self.models.offered = None,
+            ModelsCommand::Import => self.import_pickled(),
+            ModelsCommand::UseTwin(path) => {
+                self.models.pickled = None;
+                self.use_path(path);
+            }
+            ModelsCommand::ForgetPickled => self.forget_pickled(),
+            ModelsCommand::ShowDownload(name) => {
+                (self.models.asking, self.models.wants_downloads) = (Some(name), true);
+            }
             ModelsCommand::Ask(name) => self.models.asking = Some(name),
             ModelsCommand::Decline => self.models.asking = None,
             ModelsCommand::Accept(name) => self.fetch(&name),
@@ -298,12 +345,17 @@ impl AppState {
                     Err(why) => self.notes.error(Place::Model, why),
                 }
             }
+            ModelsDone::Pickled(pickled) => {
+                self.opening = self.opening.saturating_sub(1);
+                self.models.pickled = Some(pickled);
+            }
+            ModelsDone::Converted(converted) => self.take_converted(converted),
             ModelsDone::Examined { path, result } => {
                 if self.models.selected.as_ref() == Some(&path) {
                     self.models.examined = Some((path, *result));
                 }
             }
-            ModelsDone::LoraOpened { path, result: Ok(lora) } => self.add_lora(path, lora),
+            ModelsDone::LoraOpened { path, result: Ok(info) } => self.add_lora(path, info),
             ModelsDone::LoraOpened { result: Err(why), .. } => self.notes.error(Place::Model, why),
             ModelsDone::Fetched(fetched) => self.take_fetched(fetched),
         }
@@ -338,15 +390,17 @@ impl AppState {
     pub(super) fn identify(&mut self, paths: Vec<PathBuf>) {
         self.notes.clear(Place::Model);
         self.models.offered = None;
+        self.forget_pickled();
+        let entries = self.models.source.entries;
         for path in paths {
-            let task = move || identified(&path, false);
+            let task = move || identified(&path, false, entries);
             if self.submit(task) {
                 self.opening += 1;
             }
         }
     }
 
-    fn take_identified(&mut self, item: Box<Item>, is_chosen: bool) {
+    pub(super) fn take_identified(&mut self, item: Box<Item>, is_chosen: bool) {
         self.models.take_item((*item).clone());
         if is_chosen {
             self.use_item(&item);
@@ -357,6 +411,10 @@ impl AppState {
     }
 }
 
-pub(super) fn identified(path: &std::path::Path, is_chosen: bool) -> Done {
+/// Runs on the files' thread.
+pub(super) fn identified(path: &std::path::Path, is_chosen: bool, entries: &'static [ModelEntry]) -> Done {
+    if is_pickle(path) {
+        return Done::Models(ModelsDone::Pickled(Pickled::new(path, entries)));
+    }
     Done::Models(ModelsDone::Identified { result: Item::look(path).map(Box::new), is_chosen })
 }

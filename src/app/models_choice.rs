@@ -11,7 +11,7 @@ use super::models::{ModelsDone, identified};
 use super::notes::Place;
 use super::session::Settings;
 use super::state::{AppState, ModelState};
-use crate::engine::{self, MemoryNeed, ModelInfo, ModelPaths};
+use crate::engine::{self, Compute, MemoryFit, MemoryNeed, ModelInfo, ModelPaths};
 use crate::models::{Item, Part};
 use crate::recipe::{Lora, ModelDefaults, ModelFiles, Recipe};
 
@@ -35,19 +35,15 @@ pub struct Examined {
     pub paths: ModelPaths,
     /// None for a part that changes little.
     pub fit: Option<Fit>,
-    /// The settings that a model brings.
+    /// The settings that a model brings, or a LoRA for few steps on the open one.
     pub defaults: Option<ModelDefaults>,
 }
 
 /// Memory for a picture of the size that is set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fit {
-    pub needed: u64,
-    /// None where the system does not say.
-    pub free: Option<u64>,
+    pub memory: MemoryFit,
     pub size: (u32, u32),
-    /// The sentence where it is too much: what would fit.
-    pub refusal: Option<String>,
 }
 
 /// What the memory of a model is asked for.
@@ -55,24 +51,19 @@ pub struct Fit {
 struct Wish {
     size: (Option<u32>, Option<u32>),
     guidance: Option<f64>,
-    /// Bytes that the open model holds, and would give back.
-    held: u64,
+    compute: Compute,
+    /// Of the open model, which would give its memory back.
+    held: Option<MemoryNeed>,
 }
 
 impl Wish {
-    /// Asks the system what is free: not for the window's thread.
-    fn fit(self, info: &ModelInfo) -> Fit {
+    /// Asks the device what is free: not for the window's thread. None where it does not answer, as painting will say.
+    fn fit(self, info: &ModelInfo) -> Option<Fit> {
         let defaults = &info.defaults;
-        let (width, height) = (self.size.0.unwrap_or(defaults.width), self.size.1.unwrap_or(defaults.height));
+        let size = (self.size.0.unwrap_or(defaults.width), self.size.1.unwrap_or(defaults.height));
         let batch = if self.guidance.unwrap_or(defaults.guidance) > 1.0 { 2 } else { 1 };
-        let free = engine::available_bytes().map(|free| free.saturating_add(self.held));
-        let memory: MemoryNeed = info.memory;
-        Fit {
-            needed: memory.bytes(width, height, batch),
-            free,
-            size: (width, height),
-            refusal: free.and_then(|free| memory.refusal(free, width, height, batch)),
-        }
+        let memory = info.memory.fit(self.compute, self.held.as_ref(), size, batch).ok()?;
+        Some(Fit { memory, size })
     }
 }
 
@@ -80,8 +71,9 @@ impl Wish {
 pub struct Described {
     pub(super) paths: ModelPaths,
     pub(super) why: Opening,
-    result: Result<(Box<ModelInfo>, Fit), String>,
+    result: Result<(Box<ModelInfo>, Option<Fit>), String>,
     lora_troubles: BTreeMap<String, String>,
+    few_step: BTreeMap<String, ModelDefaults>,
 }
 
 impl AppState {
@@ -97,12 +89,15 @@ impl AppState {
         let is_asked = self.submit(move || {
             let result = engine::describe(&paths).map_err(|error| error.to_string());
             let result = result.map(|info| (Box::new(info.clone()), wish.fit(&info)));
-            let trouble = |(lora, path): &(Lora, PathBuf)| {
-                let error = engine::describe_lora(&paths, path, lora).err()?;
-                Some((lora.hash.clone(), error.to_string()))
-            };
-            let lora_troubles = loras.iter().filter(|_| result.is_ok()).filter_map(trouble).collect();
-            Done::Described(Described { paths, why, result, lora_troubles })
+            let (mut lora_troubles, mut few_step) = (BTreeMap::new(), BTreeMap::new());
+            for (lora, path) in loras.iter().filter(|_| result.is_ok()) {
+                let hash = lora.hash.clone();
+                match engine::describe_lora(&paths, path, lora) {
+                    Ok(info) => few_step.extend(info.few_step.map(|defaults| (hash, defaults))),
+                    Err(error) => drop(lora_troubles.insert(hash, error.to_string())),
+                }
+            }
+            Done::Described(Described { paths, why, result, lora_troubles, few_step })
         });
         if is_asked {
             self.asked_model = Some(asked);
@@ -110,7 +105,7 @@ impl AppState {
     }
 
     pub(super) fn take_opened(&mut self, described: Described) {
-        let Described { paths, why, result, lora_troubles } = described;
+        let Described { paths, why, result, lora_troubles, few_step } = described;
         let (info, fit) = match result {
             Ok(opened) => opened,
             Err(said) if why == Opening::First && paths != ModelPaths::default() => {
@@ -130,11 +125,14 @@ impl AppState {
         self.look_afresh();
         self.pace = None;
         self.models.lora_troubles = lora_troubles;
-        self.models.fit = Some(fit);
+        self.models.few_step = few_step;
+        self.models.own_defaults = Some(info.defaults.clone());
+        self.models.fit = fit;
         self.remember(&info.files, &paths);
         let takes_references = info.image_processor.is_some();
         let files = if paths == ModelPaths::default() { ModelFiles::default() } else { info.files.clone() };
         self.model = ModelState::Ready(info);
+        self.follow_few_step();
         self.opened = paths.clone();
         if why == Opening::Fallback {
             // The recipe and the session go on naming what is missing: it may be back at the next start.
@@ -199,7 +197,8 @@ impl AppState {
         match self.models.item(&path).cloned() {
             Some(item) => self.use_item(&item),
             None => {
-                if self.submit(move || identified(&path, true)) {
+                let entries = self.models.source.entries;
+                if self.submit(move || identified(&path, true, entries)) {
                     self.opening += 1;
                 }
             }
@@ -319,15 +318,11 @@ impl AppState {
         };
         self.submit(move || {
             let result = match item.part {
-                Part::Lora => engine::describe_lora(&paths, &path, &Lora::default()).map(|_| None),
-                _ => engine::describe(&paths).map(Some),
+                Part::Lora => engine::describe_lora(&paths, &path, &Lora::default()).map(|info| (None, info.few_step)),
+                _ => engine::describe(&paths).map(|info| (wish.fit(&info), Some(info.defaults))),
             };
-            let examined = |info: Option<ModelInfo>| Examined {
-                paths,
-                fit: info.as_ref().map(|info| wish.fit(info)),
-                defaults: info.map(|info| info.defaults),
-            };
-            let result = result.map(examined).map_err(|error| error.to_string());
+            let result = result.map(|(fit, defaults)| Examined { paths, fit, defaults });
+            let result = result.map_err(|error| error.to_string());
             Done::Models(ModelsDone::Examined { path, result: Box::new(result) })
         });
     }
@@ -335,7 +330,7 @@ impl AppState {
     fn wish(&self) -> Wish {
         let Recipe { width, height, guidance, .. } = self.recipe;
         // The open model lies in memory once a picture was painted with it.
-        let held = self.model_info().filter(|_| self.pace.is_some()).map_or(0, |info| info.memory.held_bytes());
-        Wish { size: (width, height), guidance, held }
+        let held = self.model_info().filter(|_| self.pace.is_some()).map(|info| info.memory);
+        Wish { size: (width, height), guidance, compute: self.compute, held }
     }
 }

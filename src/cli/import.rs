@@ -1,24 +1,16 @@
-//! `instantstyle models import`: a .bin of torch to safetensors.
-//!
-//! The file is read by a second process, this program again, which has given up what it does not need before it opens
-//! the file: memory, time, the length of what it writes, and starting other processes. So a hostile file that finds a
-//! fault in the reader wins next to nothing, and the worst that a damaged one can do is end that process.
+//! `instantstyle models import`: a .bin of torch to safetensors; and the confined process that does it.
 
 use std::fs::OpenOptions;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
 
 use clap::ArgMatches;
 
 use super::error::{CliError, one_line, shown};
-use super::{models_command, print_line};
-use crate::library::{self, PendingFile};
-use crate::weights::{self, Weights};
+use super::print_line;
+use crate::library;
+use crate::models::{self, LONGEST_IMPORT};
+use crate::weights;
 
-/// An SDXL adapter takes a second; the slowest disk and a model of 7 GB a few minutes.
-const LONGEST: Duration = Duration::from_secs(600);
 /// Of the converting process: one storage at a time, and the program itself.
 #[cfg(unix)]
 const MOST_MEMORY: u64 = 2 << 30;
@@ -52,64 +44,11 @@ pub fn import(matches: &ArgMatches) -> Result<(), CliError> {
             out.display()
         )));
     }
-    let pending = PendingFile::beside(&out).map_err(|error| CliError::usage(format!("--out: {error}")))?;
-    run_confined(from, pending.path())?;
-    // Whatever the other process did, only a sound file gets the name.
-    let weights = Weights::open(pending.path()).map_err(|error| CliError::Machine(error.to_string()))?;
-    let what = weights::identify(&weights);
-    let count = weights.len();
-    drop(weights);
-    pending.finish().map_err(|error| CliError::Machine(error.to_string()))?;
-    print_line(&format!("{}: {what}, {count} tensors", one_line(&out.display().to_string())))
-}
-
-fn run_confined(from: &Path, to: &Path) -> Result<(), CliError> {
-    let failed =
-        |error: std::io::Error| CliError::Machine(format!("the converting process failed ({error}); try again"));
-    let program = std::env::current_exe().map_err(failed)?;
-    let mut child = Command::new(program)
-        .args(["models", models_command::CONVERT, "--"])
-        .args([from, to])
-        .env_remove("HF_TOKEN")
-        .env_remove("HUGGING_FACE_HUB_TOKEN")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(failed)?;
-    // It writes one line, which fits into the pipe.
-    let begun = Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait().map_err(failed)? {
-            break status;
-        }
-        if begun.elapsed() > LONGEST {
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err(CliError::usage(format!(
-                "{} takes more than {} minutes to convert; get its .safetensors file",
-                from.display(),
-                LONGEST.as_secs() / 60
-            )));
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    };
-    if status.success() {
-        return Ok(());
-    }
-    let mut said = String::new();
-    if let Some(stderr) = child.stderr.take() {
-        let _ = stderr.take(8192).read_to_string(&mut said);
-    }
-    let sentence = said.lines().next().and_then(|line| line.strip_prefix("error: "));
-    Err(match (status.code(), sentence) {
-        (Some(2), Some(sentence)) => CliError::usage(sentence),
-        (Some(1), Some(sentence)) => CliError::Machine(sentence.to_owned()),
-        _ => CliError::usage(format!(
-            "{} could not be converted within the memory and time that a conversion may take; get its .safetensors file",
-            from.display()
-        )),
-    })
+    let program = std::env::current_exe()
+        .map_err(|error| CliError::Machine(format!("the converting process failed ({error}); try again")))?;
+    let imported = models::import(&program, from, &out, &mut |_| {}, &|| false)?;
+    let out = one_line(&out.display().to_string());
+    print_line(&format!("{out}: {}, {} tensors", imported.kind, imported.tensors))
 }
 
 /// The converting process.
@@ -134,7 +73,7 @@ fn confine(length: u64) -> Result<(), CliError> {
     // Tied weights and the header may make the result longer than the file.
     let longest = length.saturating_mul(2).saturating_add(64 << 20);
     let mut limits = vec![
-        (Resource::CPU, LONGEST.as_secs()),
+        (Resource::CPU, LONGEST_IMPORT.as_secs()),
         (Resource::FSIZE, longest),
         (Resource::CORE, 0),
         (Resource::NOFILE, 16),

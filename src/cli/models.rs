@@ -9,10 +9,10 @@ use serde::Serialize;
 
 use super::console::{Console, duration};
 use super::error::{CliError, one_line};
-use super::{import, models_command, print_line};
+use super::{import, print_line};
 use crate::models::{
-    Event, Folders, Found, Getting, Hub, ModelEntry, ModelsError, Other, Part, Patience, Places, Search, State,
-    find_entry, get, list, size,
+    CONVERT, Event, Folders, Found, Getting, Hub, ModelEntry, ModelsError, Other, Part, Patience, Places, Search,
+    State, find_entry, get, list, size,
 };
 
 /// Runs the command that `matches` hold.
@@ -26,7 +26,7 @@ pub fn run(matches: &ArgMatches) -> Result<(), CliError> {
             fetch(&names, matches.get_flag("yes"))
         }
         Some(("import", matches)) => import::import(matches),
-        Some((models_command::CONVERT, matches)) => import::convert(matches),
+        Some((CONVERT, matches)) => import::convert(matches),
         Some(("folders", matches)) => match matches.subcommand() {
             Some(("add", matches)) => change_folders(matches, true),
             Some(("remove", matches)) => change_folders(matches, false),

@@ -4,9 +4,7 @@ use clap::builder::PathBufValueParser;
 use clap::{Arg, ArgAction, Command};
 
 use super::args::path;
-
-/// The hidden command of the process that converts.
-pub const CONVERT: &str = "convert-confined";
+use crate::models::CONVERT;
 
 const MODELS_HELP: &str = "\
 Examples:

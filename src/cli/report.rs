@@ -13,6 +13,8 @@ pub struct Report<'a> {
     step_seconds: &'a [f64],
     /// Peak resident memory of this process in MiB; null where the system does not tell.
     peak_rss_mb: Option<f64>,
+    /// What the picture was estimated to take of the device's memory, in MiB.
+    estimated_mb: f64,
     device: &'a str,
     dtype: &'a str,
     seed: Option<u64>,
@@ -47,6 +49,7 @@ impl<'a> Report<'a> {
             },
             step_seconds: &timings.step_secs,
             peak_rss_mb: peak_rss_mib(),
+            estimated_mb: (timings.estimated_bytes as f64 / f64::from(1 << 20) * 10.0).round() / 10.0,
             device,
             dtype,
             seed: finished.recipe.seed,

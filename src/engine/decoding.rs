@@ -26,14 +26,13 @@ impl Session {
             let pixels = vae.decode(&vae.unscale(&z)?.to_dtype(dtype)?, cancel)?.to_dtype(DType::F32)?;
             if let Some(image) = to_image(&pixels)? {
                 if dtype != self.place.dtype {
-                    // SDXL's own VAE does that, and there is one without the fault.
-                    let is_sdxl = self.model.text.len() == 2 && self.model.vae_config.latent_channels == 4;
+                    // There is one without the fault.
                     let better =
                         "; --vae sdxl-vae-fp16-fix decodes faster (`instantstyle models get sdxl-vae-fp16-fix`)";
                     notices.push(format!(
                         "the VAE overflowed in {}, so the picture was decoded in f32{}",
                         self.place.dtype.as_str(),
-                        if is_sdxl { better } else { "" }
+                        if self.model.has_overflowing_vae() { better } else { "" }
                     ));
                 }
                 return Ok(image);

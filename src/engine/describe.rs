@@ -9,6 +9,7 @@ use super::{EngineError, ModelPaths, PromptCounter};
 use crate::models::name_of;
 use crate::pixels::ClipImageProcessor;
 use crate::recipe::{Lora, ModelBlocks, ModelDefaults, ModelFiles};
+use crate::weights;
 
 /// What a window needs to know about a model before a picture is made with it.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,20 +52,35 @@ pub fn describe(paths: &ModelPaths) -> Result<ModelInfo, EngineError> {
     })
 }
 
-/// Opens the LoRA at `path` and sees whether it goes with the model of `paths`, kept to blocks as `how` says. Returns
-/// what a recipe says of it.
+/// A LoRA on a model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoraInfo {
+    /// What a recipe says of it.
+    pub lora: Lora,
+    /// The settings that model and LoRA bring together where it makes a model for few steps: used whole and forwards.
+    pub few_step: Option<ModelDefaults>,
+}
+
+/// Opens the LoRA at `path` and sees whether it goes with the model of `paths`, kept to blocks as `how` says.
 ///
 /// # Errors
 /// As [`describe`]; a file that is no LoRA, or one of another model.
-pub fn describe_lora(paths: &ModelPaths, path: &Path, how: &Lora) -> Result<Lora, EngineError> {
+pub fn describe_lora(paths: &ModelPaths, path: &Path, how: &Lora) -> Result<LoraInfo, EngineError> {
     let paths = ModelPaths {
         model: paths.model.clone(),
         vae: paths.vae.clone(),
         loras: vec![path.to_owned()],
         ..ModelPaths::default()
     };
-    let model = Model::open(&paths, std::slice::from_ref(how), false)?;
-    model.loras.into_iter().next().ok_or_else(|| EngineError::Input("the LoRA was not opened; try again".to_owned()))
+    let open = |how: &Lora| Model::open(&paths, std::slice::from_ref(how), false);
+    let model = open(how)?;
+    let few_step = match weights::Lora::open(path)?.few_step() {
+        Some(_) => Some(open(&Lora { strength: 1.0, blocks: Vec::new(), ..how.clone() })?.defaults),
+        None => None,
+    };
+    let lora = model.loras.into_iter().next();
+    let lora = lora.ok_or_else(|| EngineError::Input("the LoRA was not opened; try again".to_owned()))?;
+    Ok(LoraInfo { lora, few_step })
 }
 
 /// Whether words can be subtracted from references on `paths`: see [`ensure_subtractable`].

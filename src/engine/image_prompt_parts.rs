@@ -40,7 +40,14 @@ pub(super) fn image_prompt_parts(
         }
     };
     let (encoder_folder, part) = match &paths.image_encoder {
-        Some(path) => (ModelFolder::open_component(path)?, ""),
+        Some(path) => {
+            let encoder = ModelFolder::open_component(path)?;
+            match (encoder.has("image_encoder/config.json"), encoder.has("model_index.json")) {
+                (true, _) => (encoder, "image_encoder"),
+                (false, false) => (encoder, ""),
+                (false, true) => return Err(no_encoder(encoder.name(), "a whole model".to_owned())),
+            }
+        }
         None if folder.has("image_encoder/config.json") => (folder.clone(), "image_encoder"),
         None => {
             return Err(EngineError::Input(format!(
@@ -54,9 +61,7 @@ pub(super) fn image_prompt_parts(
     let encoder = encoder_folder.weights(part)?;
     let kind = identify(&encoder);
     if !matches!(kind, Kind::ImageEncoder { .. } | Kind::Unknown) {
-        let (file, what) = (encoder.name().to_owned(), kind.to_string());
-        let advice = "choose the folder of a CLIP image encoder".to_owned();
-        return Err(WeightsError::OtherKind { file, what, wanted: "an image encoder", advice }.into());
+        return Err(no_encoder(encoder.name(), kind.to_string()));
     }
     let info = AdapterInfo::read(&adapter)?;
     let cross_attentions = block_infos.iter().map(|block| block.cross_attentions.len()).sum();
@@ -84,6 +89,11 @@ pub(super) fn image_prompt_parts(
         )));
     }
     Ok(ImagePromptParts { info, projection, adapter, encoder_config, encoder, processor })
+}
+
+fn no_encoder(file: &str, what: String) -> EngineError {
+    let advice = "choose the folder of a CLIP image encoder".to_owned();
+    WeightsError::OtherKind { file: file.to_owned(), what, wanted: "an image encoder", advice }.into()
 }
 
 /// The sizes of an adapter's image projection, read from its header.

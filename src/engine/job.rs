@@ -134,7 +134,7 @@ pub struct Finished {
     pub device: String,
 }
 
-/// Seconds per stage; a stage answered from a cache takes none.
+/// Seconds per stage, and what else was counted; a stage answered from a cache takes none.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Timings {
     pub loading_secs: f64,
@@ -150,4 +150,6 @@ pub struct Timings {
     pub shared_steps: usize,
     /// Pictures that went through the network with this one, itself included; each has its share of the steps' seconds.
     pub together: usize,
+    /// The memory that the picture was estimated to take.
+    pub estimated_bytes: u64,
 }

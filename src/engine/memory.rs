@@ -1,10 +1,14 @@
 //! What a job needs and what the machine has.
 
-use super::EngineError;
+use candle_core::DType;
+
 use super::device::{self, Place};
 use super::model::Model;
+use super::{Compute, EngineError, memory_advice};
 use crate::nn::autoencoder_kl::AutoencoderKlConfig;
+use crate::nn::layers::uses_kernels;
 use crate::nn::unet_config::UNet2DConditionConfig;
+use crate::weights::Weights;
 
 /// Bytes that this process can still take: what is free, within its container's and its own limit. None where the system
 /// does not say.
@@ -36,215 +40,280 @@ const LIVE_MAPS: u64 = 12;
 const ATTENTION_BYTES: u64 = 3 * (64 << 20);
 /// The same for the VAE, per pixel of its outermost level. SDXL's at 1024 x 1024, where a map takes 512 MiB, takes 7.5.
 const LIVE_VAE_MAPS: u64 = 8;
-/// Weights lie on large pages, which rounds each up: SDXL's UNet in f16 takes 1.09 of its bytes (`tests/full_size.py`).
+/// The kernels' weights lie on large pages, which rounds each up: SDXL's UNet in f16 takes 1.09 of its bytes (`tests/full_size.py`).
 const ON_PAGES: f64 = 1.09;
 
-/// Bytes that a pass of the UNet needs beside its weights, for `latents` positions.
+/// Bytes of a number of the CPU's kernels.
+const F32: u64 = 4;
+
+/// Bytes that a pass of the UNet needs beside its weights, for `latents` positions in f32.
 pub fn unet_bytes(config: &UNet2DConditionConfig, latents: u64, batch: usize) -> u64 {
-    pass_bytes(first(&config.block_out_channels), latents, batch)
+    pass_bytes(first(&config.block_out_channels), latents, batch, F32)
 }
 
-fn pass_bytes(width: u64, latents: u64, batch: usize) -> u64 {
-    ATTENTION_BYTES + latents * width * 4 * batch as u64 * LIVE_MAPS
+fn pass_bytes(width: u64, latents: u64, batch: usize, element: u64) -> u64 {
+    ATTENTION_BYTES + latents * width * element * batch as u64 * LIVE_MAPS
 }
 
-/// Bytes that decoding one picture of `pixels` needs beside the VAE's weights.
+/// Bytes that decoding one picture of `pixels` in f32 needs beside the VAE's weights.
 pub fn vae_bytes(config: &AutoencoderKlConfig, pixels: u64) -> u64 {
-    decoding_bytes(first(&config.block_out_channels), pixels)
+    decoding_bytes(first(&config.block_out_channels), pixels, F32)
 }
 
-fn decoding_bytes(width: u64, pixels: u64) -> u64 {
+fn decoding_bytes(width: u64, pixels: u64, element: u64) -> u64 {
     let whole = crate::nn::autoencoder_kl::MAX_WHOLE_SIDE as u64;
-    ATTENTION_BYTES + pixels.min(whole * whole) * width * 4 * LIVE_VAE_MAPS
+    ATTENTION_BYTES + pixels.min(whole * whole) * width * element * LIVE_VAE_MAPS
 }
 
 fn first(channels: &[usize]) -> u64 {
     channels.first().copied().unwrap_or(1) as u64
 }
 
-/// What a model takes of memory, known before any of its weights are read.
+/// How weights lie in the memory of a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Storage {
+    /// The networks' dtype.
+    pub(super) dtype: DType,
+    /// The CPU's kernels keep weights as their file has them; everywhere else they are in the networks' dtype.
+    pub(super) is_as_stored: bool,
+    pub(super) is_gpu: bool,
+}
+
+impl Storage {
+    pub fn of(place: &Place) -> Self {
+        let is_as_stored = uses_kernels(&place.device, place.dtype);
+        Self { dtype: place.dtype, is_as_stored, is_gpu: !place.device.is_cpu() }
+    }
+
+    fn element(self) -> u64 {
+        self.dtype.size_in_bytes() as u64
+    }
+}
+
+/// The weights of one part, by which their bytes follow for any place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Part {
+    pub(super) parameters: u64,
+    /// As their file has them, and what LoRAs change in f32.
+    pub(super) stored: u64,
+    /// The same without the LoRAs.
+    pub(super) plain: u64,
+    /// Those that LoRAs change.
+    pub(super) changed: u64,
+}
+
+impl Part {
+    fn of(weights: &Weights) -> Self {
+        let (stored, plain) = (weights.held_bytes(), weights.held_bytes_without_loras());
+        Self { parameters: weights.parameters(), stored, plain, changed: weights.changed_parameters() }
+    }
+
+    /// Bytes in the memory of a place.
+    pub(super) fn on(self, storage: Storage) -> u64 {
+        match storage.is_as_stored {
+            true => on_pages(self.stored),
+            false => self.parameters.saturating_mul(storage.element()),
+        }
+    }
+}
+
+pub(super) fn on_pages(bytes: u64) -> u64 {
+    (bytes as f64 * ON_PAGES) as u64
+}
+
+/// Bytes that `weights` take in the memory of a place.
+pub fn held_bytes(weights: &Weights, place: &Place) -> u64 {
+    Part::of(weights).on(Storage::of(place))
+}
+
+/// What a model takes of memory, known before any of its weights are read; how much follows from the place.
+///
+/// The encoders are read one after the other where memory is short, and are gone before the UNet comes; the UNet stays
+/// while the VAE decodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryNeed {
-    weights: Weights,
+    pub(super) largest_encoder: Part,
+    pub(super) unet: Part,
+    /// All keys and values, though a job takes those of the blocks that it uses.
+    pub(super) adapter: Part,
+    pub(super) vae: Part,
+    /// SDXL's own VAE, which overflows in f16 and is then used in f32.
+    pub(super) has_wide_vae: bool,
     /// Channels of the outermost level of the UNet and of the VAE.
-    unet_width: u64,
-    vae_width: u64,
+    pub(super) unet_width: u64,
+    pub(super) vae_width: u64,
     /// Pixels a side that one latent stands for.
-    factor: u64,
+    pub(super) factor: u64,
+}
+
+/// A picture's need beside what there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemoryFit {
+    pub needed: u64,
+    /// None where nobody says.
+    pub free: Option<u64>,
+    /// Whose memory: "memory" or "the GPU's memory".
+    pub whose: &'static str,
+    /// The sentence where it is too much: what would fit.
+    pub refusal: Option<String>,
+    /// The VAE overflows here, so that every picture is decoded once more in f32; another would not.
+    pub decodes_twice: bool,
 }
 
 impl MemoryNeed {
     pub(super) fn of(model: &Model) -> Self {
+        let image = model.image_prompt.as_ref();
+        let encoders = model.text.iter().map(|tower| Part::of(&tower.weights));
+        let encoders = encoders.chain(image.map(|parts| Part::of(&parts.encoder)));
         Self {
-            weights: Weights::of(model),
+            largest_encoder: encoders.max_by_key(|part| part.stored).unwrap_or_default(),
+            unet: Part::of(&model.unet),
+            adapter: image.map_or(Part::default(), |parts| Part::of(&parts.adapter)),
+            vae: Part::of(&model.vae),
+            has_wide_vae: model.has_overflowing_vae(),
             unet_width: first(&model.unet_config.block_out_channels),
             vae_width: first(&model.vae_config.block_out_channels),
             factor: model.vae_config.scale_factor() as u64,
         }
     }
 
-    /// The most that a picture of this size takes at one time; `batch` is 2 with guidance, else 1.
-    pub fn bytes(&self, width: u32, height: u32, batch: usize) -> u64 {
+    /// Whether a picture of this size fits on a device, beside the weights of `open`, which can be used or dropped;
+    /// `batch` is 2 with guidance, else 1. Asks the device: not for a thread that paints.
+    ///
+    /// # Errors
+    /// A device that does not answer.
+    pub fn fit(
+        &self,
+        compute: Compute,
+        open: Option<&Self>,
+        size: (u32, u32),
+        batch: usize,
+    ) -> Result<MemoryFit, EngineError> {
+        let place = device::open(compute)?;
+        let storage = Storage::of(&place);
+        let held = open.map_or(0, |open| open.held_bytes(storage));
+        let free = device::available_bytes(&place.device).map(|free| free.saturating_add(held));
+        Ok(MemoryFit {
+            needed: self.bytes(storage, size, batch),
+            free,
+            whose: memory_advice::whose(storage),
+            refusal: free.and_then(|free| memory_advice::refusal(self, storage, free, size, batch)),
+            decodes_twice: self.overflows(storage),
+        })
+    }
+
+    /// The most that a picture of this size takes at one time.
+    pub(super) fn bytes(&self, storage: Storage, (width, height): (u32, u32), batch: usize) -> u64 {
         let pixels = u64::from(width) * u64::from(height);
-        let pass = pass_bytes(self.unet_width, pixels / (self.factor * self.factor), batch);
+        let latents = pixels / (self.factor * self.factor);
+        let sampling = self.unet.on(storage) + self.adapter.on(storage);
+        let pass = pass_bytes(self.unet_width, latents, batch, storage.element());
+        let decoder = self.decoder_storage(storage);
         // The picture itself, as floats and blended tiles.
-        self.weights.peak(pass, decoding_bytes(self.vae_width, pixels) + pixels * 3 * 4 * 3)
+        let decoding = decoding_bytes(self.vae_width, pixels, decoder.element()) + pixels * 3 * 4 * 3;
+        let decoding = sampling + self.vae.on(decoder) + decoding;
+        self.largest_encoder.on(storage).max(sampling + pass).max(decoding)
+    }
+
+    /// As the VAE is used in the end.
+    fn decoder_storage(&self, storage: Storage) -> Storage {
+        Storage { dtype: if self.overflows(storage) { DType::F32 } else { storage.dtype }, ..storage }
+    }
+
+    fn overflows(&self, storage: Storage) -> bool {
+        self.has_wide_vae && storage.dtype == DType::F16
     }
 
     /// Weights that stay in memory between two pictures.
-    pub fn held_bytes(&self) -> u64 {
-        self.weights.unet + self.weights.adapter + self.weights.vae
-    }
-
-    /// The sentence about a size that does not fit into `free` bytes: what it needs, and what would fit.
-    pub fn refusal(&self, free: u64, width: u32, height: u32, batch: usize) -> Option<String> {
-        refuse(self.weights, "memory", free, (width, height), |width, height| self.bytes(width, height, batch))
-    }
-}
-
-/// Bytes of weights that lie in memory together. The encoders are read one after the other where memory is short, and are
-/// gone before the UNet comes; the UNet stays while the VAE decodes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Weights {
-    largest_encoder: u64,
-    unet: u64,
-    /// All keys and values, though a job takes those of the blocks that it uses.
-    adapter: u64,
-    vae: u64,
-    /// The UNet takes as much again as it would in f16.
-    is_wide: bool,
-    /// LoRAs are merged in, which makes what they change wide.
-    is_merged: bool,
-}
-
-impl Weights {
-    fn of(model: &Model) -> Self {
-        let image = model.image_prompt.as_ref();
-        let held = |weights: &crate::weights::Weights| (weights.held_bytes() as f64 * ON_PAGES) as u64;
-        let encoders = model.text.iter().map(|tower| held(&tower.weights));
-        let encoders = encoders.chain(image.map(|parts| held(&parts.encoder)));
-        let unet = held(&model.unet);
-        Self {
-            largest_encoder: encoders.max().unwrap_or(0),
-            unet,
-            adapter: image.map_or(0, |parts| held(&parts.adapter)),
-            vae: held(&model.vae),
-            is_wide: unet > 3 * model.unet.parameters(),
-            is_merged: !model.loras.is_empty(),
-        }
-    }
-
-    /// The most that is needed at one time, with what the UNet and the decoder take beside their weights.
-    fn peak(self, pass: u64, decoding: u64) -> u64 {
-        let sampling = self.unet + self.adapter;
-        self.largest_encoder.max(sampling + pass).max(sampling + self.vae + decoding)
-    }
-
-    /// What takes the most whatever the size, in words.
-    fn largest(self) -> (&'static str, u64) {
-        match self.largest_encoder > self.unet {
-            true => ("its largest encoder", self.largest_encoder),
-            false => ("its UNet", self.unet),
-        }
+    fn held_bytes(&self, storage: Storage) -> u64 {
+        self.unet.on(storage) + self.adapter.on(storage) + self.vae.on(storage)
     }
 }
 
 /// Refuses a size that would not fit beside `held` bytes of weights that are in the device's memory already, and says which
-/// would. Where nobody says how much memory there is, nothing is refused.
-pub fn ensure_fits(model: &Model, place: &Place, held: u64, size: (u32, u32), batch: usize) -> Result<(), EngineError> {
-    let Some(free) = device::available_bytes(&place.device) else { return Ok(()) };
+/// would; else returns the bytes that the picture needs. Where nobody says how much memory there is, nothing is refused.
+pub fn ensure_fits(
+    model: &Model,
+    place: &Place,
+    held: u64,
+    size: (u32, u32),
+    batch: usize,
+) -> Result<u64, EngineError> {
+    let (need, storage) = (MemoryNeed::of(model), Storage::of(place));
     // What is loaded can be used or dropped, so it counts as free.
-    let memory = if place.device.is_cpu() { "memory" } else { "the GPU's memory" };
-    let need = MemoryNeed::of(model);
-    let said = refuse(need.weights, memory, free.saturating_add(held), size, |w, h| need.bytes(w, h, batch));
-    said.map_or(Ok(()), |said| Err(EngineError::OutOfMemory(said)))
-}
-
-/// The sentence about a size that does not fit into `free` bytes of `memory`.
-fn refuse(
-    weights: Weights,
-    memory: &str,
-    free: u64,
-    (width, height): (u32, u32),
-    need: impl Fn(u32, u32) -> u64,
-) -> Option<String> {
-    let fits = |w: u32, h: u32| need(w, h) <= free;
-    if fits(width, height) {
-        return None;
+    let free = device::available_bytes(&place.device).map(|free| free.saturating_add(held));
+    match free.and_then(|free| memory_advice::refusal(&need, storage, free, size, batch)) {
+        Some(said) => Err(EngineError::OutOfMemory(said)),
+        None => Ok(need.bytes(storage, size, batch)),
     }
-    let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
-    // The same shape, by steps that models are used to.
-    let beside = |w: u32| (u64::from(w) * u64::from(height) / u64::from(width)).max(8) as u32 & !7;
-    let smaller = (1..=width.saturating_sub(1) / 64).rev().map(|n| n * 64).chain([32, 8]);
-    let smaller = smaller.map(|w| (w, beside(w))).find(|(w, h)| *w < width && fits(*w, *h));
-    let advice = match smaller {
-        Some((w, h)) => format!("{w}x{h} would fit"),
-        None => {
-            let (part, bytes) = weights.largest();
-            let way = match (weights.is_wide, weights.is_merged) {
-                (true, true) => "do without the LoRAs, for which it is held in f32",
-                (true, false) => "get the model in f16, which takes half of it",
-                (false, _) => "choose a smaller model",
-            };
-            format!("{part} alone takes {:.1} GiB at any size; end other programs, or {way}", gib(bytes))
-        }
-    };
-    let need = gib(need(width, height));
-    Some(format!(
-        "size {width}x{height} needs about {need:.1} GiB of {memory} and {:.1} GiB are free; {advice}",
-        gib(free)
-    ))
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
     use super::*;
+    use crate::weights::Dtype;
 
-    const GIB: u64 = 1 << 30;
+    const KERNELS: Storage = Storage { dtype: DType::F32, is_as_stored: true, is_gpu: false };
+    const GPU: Storage = Storage { dtype: DType::F16, is_as_stored: false, is_gpu: true };
 
-    fn said(weights: Weights, free: u64) -> Option<String> {
-        // A GiB for a megapixel.
-        let need = |w: u32, h: u32| weights.peak(u64::from(w) * u64::from(h) * 1024, 0);
-        refuse(weights, "memory", free, (1024, 512), need)
+    fn published(name: &str, dtype: Dtype) -> Part {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/headers").join(format!("{name}.json"));
+        let header: BTreeMap<String, (Dtype, Vec<usize>)> =
+            serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let header = header.into_iter().map(|(name, (_, shape))| (name, (dtype, shape))).collect();
+        Part::of(&Weights::header_only(name, header))
+    }
+
+    fn sdxl(dtype: Dtype) -> MemoryNeed {
+        MemoryNeed {
+            largest_encoder: published("text_encoder_2", dtype),
+            unet: published("unet", dtype),
+            adapter: Part::default(),
+            vae: published("vae", dtype),
+            has_wide_vae: true,
+            unet_width: 320,
+            vae_width: 128,
+            factor: 8,
+        }
+    }
+
+    /// A GPU holds every weight in the networks' dtype, whatever the file has; the CPU's kernels as the file has it.
+    #[test]
+    fn weights_lie_otherwise_on_a_gpu() {
+        const UNET: u64 = 2_567_463_684;
+        let (half, full) = (published("unet", Dtype::F16), published("unet", Dtype::F32));
+        assert_eq!([half.on(GPU), full.on(GPU)], [2 * UNET; 2]);
+        assert_eq!([half.on(KERNELS), full.on(KERNELS)], [on_pages(2 * UNET), on_pages(4 * UNET)]);
+        // Candle's own operations on the CPU, in f16.
+        assert_eq!(full.on(Storage { is_gpu: false, ..GPU }), 2 * UNET);
+        assert_eq!(half.on(Storage { dtype: DType::F32, ..GPU }), 4 * UNET);
     }
 
     #[test]
-    fn a_refusal_says_what_would_fit() {
-        let model = Weights {
-            largest_encoder: 3 * GIB,
-            unet: 5 * GIB,
-            adapter: 0,
-            vae: GIB / 4,
-            is_wide: false,
-            is_merged: false,
-        };
-        assert_eq!(said(model, 6 * GIB), None);
-        // A quarter of the pixels is half of the width.
-        let line = said(model, 5 * GIB + GIB / 4).unwrap();
-        assert!(line.contains("1024x512 needs about 5.5 GiB") && line.ends_with("704x352 would fit"), "{line}");
-        let line = said(model, 5 * GIB).unwrap();
-        assert!(
-            line.ends_with("its UNet alone takes 5.0 GiB at any size; end other programs, or choose a smaller model"),
-            "{line}"
-        );
-        assert!(said(Weights { is_wide: true, ..model }, GIB).unwrap().contains("in f16"));
-        assert!(said(Weights { is_wide: true, is_merged: true, ..model }, GIB).unwrap().contains("without the LoRAs"));
-        let line = refuse(model, "the GPU's memory", GIB, (64, 64), |_, _| 6 * GIB).unwrap();
-        assert!(line.starts_with("size 64x64 needs about 6.0 GiB of the GPU's memory and 1.0 GiB are free;"), "{line}");
-        assert!(
-            said(Weights { largest_encoder: 9 * GIB, ..model }, GIB)
-                .unwrap()
-                .contains("its largest encoder alone takes 9.0")
-        );
+    fn an_overflowing_vae_is_counted_in_f32() {
+        let (size, own) = ((1024, 1024), sdxl(Dtype::F16));
+        let fixed = MemoryNeed { has_wide_vae: false, ..own };
+        let maps = 1024 * 1024 * 128 * LIVE_VAE_MAPS;
+        assert_eq!(own.bytes(GPU, size, 2) - fixed.bytes(GPU, size, 2), 2 * own.vae.parameters + 2 * maps);
+        assert_eq!(own.bytes(KERNELS, size, 2), fixed.bytes(KERNELS, size, 2));
+        // bf16 has f32's range.
+        let bf16 = Storage { dtype: DType::BF16, ..GPU };
+        assert_eq!(own.bytes(bf16, size, 2), fixed.bytes(bf16, size, 2));
     }
 
     #[test]
     fn only_what_lies_in_memory_together_is_added() {
-        let model = Weights { largest_encoder: 7, unet: 5, adapter: 1, vae: 2, is_wide: false, is_merged: false };
-        assert_eq!(model.peak(0, 0), 8);
-        assert_eq!(model.peak(10, 0), 16);
-        assert_eq!(model.peak(10, 20), 28);
-        assert_eq!(Weights { largest_encoder: 99, ..model }.peak(10, 20), 99);
+        let part = |parameters| Part { parameters, stored: 2 * parameters, plain: 2 * parameters, changed: 0 };
+        let gib = 1 << 29;
+        let model =
+            MemoryNeed { largest_encoder: part(gib), unet: part(3 * gib), adapter: part(0), ..sdxl(Dtype::F16) };
+        let at = |need: MemoryNeed| need.bytes(GPU, (64, 64), 2);
+        assert_eq!(at(MemoryNeed { largest_encoder: part(2 * gib), ..model }), at(model));
+        assert_eq!(at(MemoryNeed { adapter: part(gib), ..model }), at(model) + 2 * gib);
+        assert_eq!(at(MemoryNeed { largest_encoder: part(9 * gib), ..model }), 18 * gib);
     }
 }

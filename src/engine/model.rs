@@ -17,7 +17,7 @@ use crate::nn::unet_2d_blocks::BlockInfo;
 use crate::nn::unet_2d_condition::UNet2DConditionModel;
 use crate::nn::unet_config::{PerLevel, SampleSize, UNet2DConditionConfig};
 use crate::recipe::{Lora, ModelBlocks, ModelDefaults, ModelFiles, SchedulerName};
-use crate::weights::{FewStep, LoraPart, ModelFolder, Weights, check, open_vae};
+use crate::weights::{FewStep, Kind, LoraPart, ModelFolder, Weights, WeightsError, check, identify, open_vae};
 
 /// One text tower with its tokenizer.
 pub struct TextTower {
@@ -198,6 +198,11 @@ impl Model {
         self.text.get(1)
     }
 
+    /// SDXL's own VAE overflows in f16; the one that does not is another file, given in its place.
+    pub fn has_overflowing_vae(&self) -> bool {
+        self.files.vae.is_empty() && self.text.len() == 2 && self.vae_config.latent_channels == 4
+    }
+
     /// For what does not depend on LoRAs.
     pub fn without_loras(paths: &ModelPaths, needs_image_prompt: bool) -> Result<Self, EngineError> {
         Self::open(&ModelPaths { loras: Vec::new(), ..paths.clone() }, &[], needs_image_prompt)
@@ -227,10 +232,15 @@ fn vae_part(folder: &ModelFolder, paths: &ModelPaths) -> Result<(AutoencoderKlCo
     };
     if path.is_dir() {
         let other = ModelFolder::open_component(path)?;
-        return match other.has("model_index.json") {
-            true => Ok((other.json(CONFIG)?, other.weights("vae")?)),
-            false => Ok((other.json("config.json")?, other.weights("")?)),
-        };
+        let (config, part) = if other.has("model_index.json") { (CONFIG, "vae") } else { ("config.json", "") };
+        let weights = other.weights(part)?;
+        let kind = identify(&weights);
+        if !matches!(kind, Kind::Vae { .. } | Kind::Unknown) {
+            let (file, what) = (weights.name().to_owned(), kind.to_string());
+            let advice = "choose a VAE's .safetensors file or folder".to_owned();
+            return Err(WeightsError::OtherKind { file, what, wanted: "a VAE", advice }.into());
+        }
+        return Ok((other.json(config)?, weights));
     }
     // A file does not say by how much its latents are scaled: as for the VAE that it stands in for.
     let scaling_factor = match folder.has(CONFIG) {

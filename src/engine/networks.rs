@@ -9,7 +9,7 @@ use candle_nn::VarBuilder;
 use super::device::Place;
 use super::image_prompt_parts::ImagePromptParts;
 use super::model::{Model, TextTower};
-use super::{EngineError, device};
+use super::{EngineError, device, memory};
 use crate::nn::autoencoder_kl::AutoencoderKl;
 use crate::nn::clip_text::ClipTextModel;
 use crate::nn::clip_vision::ClipVisionModelWithProjection;
@@ -140,7 +140,7 @@ impl Networks {
 
     /// Before a large encoder is read: where memory is short, everything else goes, and is read again when it is needed.
     fn make_room(&mut self, encoder: &Weights, place: &Place) {
-        let needed = encoder.held_bytes().saturating_add(SPARE);
+        let needed = memory::held_bytes(encoder, place).saturating_add(SPARE);
         let is_short = || device::available_bytes(&place.device).is_some_and(|free| free < needed);
         if encoder.parameters() > LARGE_ENCODER && is_short() {
             *self = Self::default();
@@ -148,13 +148,14 @@ impl Networks {
     }
 
     /// Bytes of the weights in memory.
-    pub fn held_bytes(&self, model: &Model) -> u64 {
+    pub fn held_bytes(&self, model: &Model, place: &Place) -> u64 {
+        let held = |weights: &Weights| memory::held_bytes(weights, place);
         let text = self.text.iter().zip(&model.text).filter(|(slot, _)| slot.is_some());
-        let text: u64 = text.map(|(_, tower)| tower.weights.held_bytes()).sum();
+        let text: u64 = text.map(|(_, tower)| held(&tower.weights)).sum();
         let vision = model.image_prompt.as_ref().filter(|_| self.vision.is_some());
-        let unet = if self.unet.is_some() { model.unet.held_bytes() } else { 0 };
-        let vae = if self.vae.is_some() { model.vae.held_bytes() } else { 0 };
-        text + vision.map_or(0, |parts| parts.encoder.held_bytes()) + unet + vae
+        let unet = if self.unet.is_some() { held(&model.unet) } else { 0 };
+        let vae = if self.vae.is_some() { held(&model.vae) } else { 0 };
+        text + vision.map_or(0, |parts| held(&parts.encoder)) + unet + vae
     }
 
     /// Frees encoders that are large; called when everything has been encoded.

@@ -128,10 +128,12 @@ impl Session {
             Some(init) => img2img_start(settings.steps, init.denoise)?,
             None => 0,
         };
-        let held = self.networks.held_bytes(&self.model);
+        let held = self.networks.held_bytes(&self.model, &self.place);
         let size = (settings.width, settings.height);
-        memory::ensure_fits(&self.model, &self.place, held, size, if guided { 2 } else { 1 })?;
-        let timings = Timings { loading_secs: began.elapsed().as_secs_f64(), ..Timings::default() };
+        let batch = if guided { 2 } else { 1 };
+        let estimated_bytes = memory::ensure_fits(&self.model, &self.place, held, size, batch)?;
+        let loading_secs = began.elapsed().as_secs_f64();
+        let timings = Timings { loading_secs, estimated_bytes, ..Timings::default() };
         let mut journal = Journal { timings, notices: self.model.notices.clone() };
 
         let clock = Instant::now();

@@ -60,6 +60,17 @@ pub enum ModelsError {
     BadEndpoint { variable: &'static str, value: String },
     #[error("HF_HUB_OFFLINE is set, so nothing is downloaded; unset it first")]
     Offline,
+    /// What the converting process says of the file.
+    #[error("{0}")]
+    ImportRefused(String),
+    #[error("{0}")]
+    ImportFailed(String),
+    #[error("{file} takes more than {minutes} minutes to convert; get its .safetensors file")]
+    SlowImport { file: String, minutes: u64 },
+    #[error(
+        "{file} could not be converted within the memory and time that a conversion may take; get its .safetensors file"
+    )]
+    LargeImport { file: String },
     #[error("cancelled; run it again to go on where it stopped")]
     Cancelled,
     #[error(transparent)]
@@ -75,6 +86,7 @@ impl ModelsError {
             self,
             Self::Unknown { .. } | Self::NoHome | Self::BadEndpoint { .. } | Self::Offline | Self::Weights(_)
         ) || matches!(self, Self::Disk { .. } | Self::Gated { .. } | Self::TokenRefused { .. })
+            || matches!(self, Self::ImportRefused(_) | Self::SlowImport { .. } | Self::LargeImport { .. })
     }
 }
 

@@ -5,20 +5,20 @@
 
 use std::sync::Arc;
 
-use candle_core::{DType, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::{Conv2dConfig, Module, VarBuilder};
 
 pub use crate::kernels::{ConvExtras, Window};
 use crate::kernels::{Isa, PackedConv2d, PackedLinear, get_as_stored};
 
-/// Whether a network of `vb` computes with this program's kernels.
-fn uses_kernels(vb: &VarBuilder) -> bool {
-    vb.device().is_cpu() && vb.dtype() == DType::F32
+/// Whether networks of a dtype on a device compute with this program's kernels, and keep weights as their file has them.
+pub fn uses_kernels(device: &Device, dtype: DType) -> bool {
+    device.is_cpu() && dtype == DType::F32
 }
 
 /// A weight, and whether it is to be packed: not where only its header is being checked, and all its numbers are one.
 fn weight(vb: &VarBuilder, shape: &[usize]) -> Result<(Tensor, bool)> {
-    if !uses_kernels(vb) {
+    if !uses_kernels(vb.device(), vb.dtype()) {
         return Ok((vb.get(shape, "weight")?, false));
     }
     let weight = get_as_stored(vb, shape, "weight")?;

@@ -1,49 +1,39 @@
 //! A dropped picture carries its own settings: what is it for?
 
-use egui::{Align2, Area, Button, CornerRadius, Frame, Id, Margin, Rect, RichText, Stroke, Ui, WidgetInfo};
+use egui::{Button, Rect, RichText, Ui, WidgetInfo};
 
-use super::tokens::{self, palette};
+use super::floating_card::floating_card;
+use super::tokens;
 use super::widgets::accent_button;
 use crate::app::{AppState, Command};
 
 /// Asks at the upper edge of the picture `rect`, where the file was most likely let go.
 pub fn import_question(ui: &Ui, state: &AppState, rect: Rect, commands: &mut Vec<Command>) {
     let Some(carried) = &state.carried else { return };
-    let inside = rect.shrink(tokens::SPACE_L);
-    let area = Area::new(Id::unique("dropped picture")).pivot(Align2::CENTER_TOP).fixed_pos(inside.center_top());
-    area.constrain_to(inside).show(ui.ctx(), |ui| {
-        ui.set_width(inside.width().clamp(80.0, 520.0));
-        let colours = palette(ui);
-        let frame = Frame::new().fill(colours.raised).stroke(Stroke::new(1.5, colours.accent));
-        frame.corner_radius(CornerRadius::same(tokens::RADIUS)).inner_margin(Margin::same(12)).show(ui, |ui| {
-            ui.set_width(ui.available_width());
-            ui.label(RichText::new(format!("{} carries its settings", carried.name)).strong());
-            let prompt = carried.recipe.prompt.trim();
-            let prompt = if prompt.is_empty() { "no prompt" } else { prompt };
-            ui.add(egui::Label::new(RichText::new(prompt).weak()).truncate());
-            ui.horizontal_wrapped(|ui| {
-                let size = egui::vec2(0.0, tokens::CONTROL_HEIGHT);
-                let tip =
-                    "Everything as it was for this picture; what it did not use is cleared. Undo brings yours back";
-                if accent_button(ui, "Restore its settings", size).on_hover_text(tip).clicked() {
-                    commands.push(Command::RestoreDropped);
-                }
-                let tip = "Restore its settings, and paint its cells again";
-                if carried.board.is_some() && ui.button("Lay out its board").on_hover_text(tip).clicked() {
-                    commands.push(Command::LayOutDropped);
-                }
-                let tip = "Take the style of this picture";
-                if ui.button("Use it as reference").on_hover_text(tip).clicked() {
-                    commands.push(Command::UseDropped);
-                }
-                let cancel = ui.add(Button::new("Neither"));
-                cancel.widget_info(|| {
-                    WidgetInfo::labeled(egui::Role::Button, true, "Do nothing with the dropped picture")
-                });
-                if cancel.clicked() {
-                    commands.push(Command::ForgetDropped);
-                }
-            });
+    floating_card(ui, "dropped picture", rect, |ui| {
+        ui.label(RichText::new(format!("{} carries its settings", carried.name)).strong());
+        let prompt = carried.recipe.prompt.trim();
+        let prompt = if prompt.is_empty() { "no prompt" } else { prompt };
+        ui.add(egui::Label::new(RichText::new(prompt).weak()).truncate());
+        ui.horizontal_wrapped(|ui| {
+            let size = egui::vec2(0.0, tokens::CONTROL_HEIGHT);
+            let tip = "Everything as it was for this picture; what it did not use is cleared. Undo brings yours back";
+            if accent_button(ui, "Restore its settings", size).on_hover_text(tip).clicked() {
+                commands.push(Command::RestoreDropped);
+            }
+            let tip = "Restore its settings, and paint its cells again";
+            if carried.board.is_some() && ui.button("Lay out its board").on_hover_text(tip).clicked() {
+                commands.push(Command::LayOutDropped);
+            }
+            let tip = "Take the style of this picture";
+            if ui.button("Use it as reference").on_hover_text(tip).clicked() {
+                commands.push(Command::UseDropped);
+            }
+            let cancel = ui.add(Button::new("Neither"));
+            cancel.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, "Do nothing with the dropped picture"));
+            if cancel.clicked() {
+                commands.push(Command::ForgetDropped);
+            }
         });
     });
 }

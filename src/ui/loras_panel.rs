@@ -25,17 +25,61 @@ pub fn loras_panel(ui: &mut Ui, state: &mut AppState, commands: &mut Vec<Command
         });
     });
     let blocks = state.model_info().map(|info| info.blocks.clone());
+    let few: Vec<Option<Few>> = state.recipe.loras.iter().map(|lora| Few::of(state, lora)).collect();
+    let mut few = few.into_iter();
     let mut loras = std::mem::take(&mut state.recipe.loras);
     for (index, lora) in loras.iter_mut().enumerate() {
         let trouble = match state.lora_path(lora) {
             None => Some("its file is not known here; find it in Models".to_owned()),
             Some(_) => state.models.lora_troubles.get(&lora.hash).cloned(),
         };
-        card(ui, index, lora, blocks.as_ref(), trouble.as_deref(), commands);
+        card(ui, index, lora, blocks.as_ref(), trouble.as_deref(), few.next().flatten(), commands);
     }
     state.recipe.loras = loras;
     ui.add_space(tokens::SPACE_GROUP);
     wants_more
+}
+
+/// What a LoRA for few steps does to the settings.
+struct Few {
+    words: String,
+    /// They are its own, as far as the artist has not chosen others.
+    leads: bool,
+    is_overruled: bool,
+    can_go_back: bool,
+}
+
+impl Few {
+    fn of(state: &AppState, lora: &Lora) -> Option<Self> {
+        let defaults = state.few_step(lora)?;
+        Some(Self {
+            words: words::sampling(defaults),
+            leads: state.leads(lora),
+            is_overruled: state.samples_otherwise(defaults),
+            can_go_back: state.has_set_aside(lora),
+        })
+    }
+
+    fn show(self, ui: &mut Ui, name: &str, index: usize, commands: &mut Vec<Command>) {
+        let Self { words, leads, is_overruled, can_go_back } = self;
+        let how = match (leads, is_overruled) {
+            (true, false) => "now",
+            (true, true) => "as a rule; your settings differ",
+            (false, _) => "where it is used whole",
+        };
+        widgets::hint(ui, format!("Made for few steps: {words}, {how}"));
+        let (text, says, follows) = match is_overruled {
+            true => ("Use its settings", format!("Use the settings of {name}"), true),
+            false => ("Back to mine", format!("Back to my settings with {name}"), false),
+        };
+        if leads && (is_overruled || can_go_back) {
+            let button = ui.add(Button::new(RichText::new(text).small()));
+            button.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, &says));
+            if button.on_hover_text("Steps, guidance and sampler").clicked() {
+                commands.push(Command::Models(ModelsCommand::FollowLora(index, follows)));
+            }
+        }
+    }
 }
 
 fn card(
@@ -44,6 +88,7 @@ fn card(
     lora: &mut Lora,
     blocks: Option<&ModelBlocks>,
     trouble: Option<&str>,
+    few: Option<Few>,
     commands: &mut Vec<Command>,
 ) {
     let colours = palette(ui);
@@ -86,6 +131,9 @@ fn card(
         row.show(ui, &mut lora.strength);
         if let Some(why) = trouble {
             ui.label(RichText::new(sentence(why)).small().color(colours.error));
+        }
+        if let Some(few) = few {
+            few.show(ui, &name, index, commands);
         }
     });
 }

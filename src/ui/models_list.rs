@@ -209,14 +209,13 @@ pub fn details(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) {
             if item.part == Part::Model {
                 companions(ui, state, examined.paths.adapter.as_deref(), item);
             }
-            if let Some(defaults) = examined.defaults.as_ref().filter(|_| item.part == Part::Model) {
-                let (steps, guidance) = (defaults.steps, defaults.guidance);
-                let sampler = words::sampler(defaults.scheduler);
-                widgets::hint(ui, format!("Paints with {steps} steps, guidance {guidance}, sampler {sampler}"));
+            if let Some(defaults) = examined.defaults.as_ref().filter(|_| matches!(item.part, Part::Model | Part::Lora))
+            {
+                widgets::hint(ui, format!("Paints with {}", words::sampling(defaults)));
             }
             if let Some(fit) = &examined.fit {
                 ui.label(format!("Takes {}.", memory_words(fit)));
-                if let Some(refusal) = &fit.refusal {
+                if let Some(refusal) = &fit.memory.refusal {
                     ui.label(RichText::new(sentence(refusal)).color(colours.error));
                 }
             }

@@ -36,6 +36,9 @@ impl ModelsPanel {
     /// False once the panel was closed.
     pub fn show(&mut self, ctx: &Context, state: &mut AppState, commands: &mut Vec<Command>) -> bool {
         state.watch_models();
+        if std::mem::take(&mut state.models.wants_downloads) {
+            self.tab = Tab::Download;
+        }
         let screen = ctx.content_rect().size();
         let modal = widgets::sheet(ctx, "models panel", 20).show(ctx, |ui| {
             ui.set_width((screen.x * 0.94 - 40.0).clamp(280.0, WIDTH));
@@ -182,6 +185,33 @@ fn in_use(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) {
             part(ui, state, Part::ImageEncoder, "Image encoder", none, open.image_encoder.as_deref(), commands);
             part(ui, state, Part::Vae, "VAE", "The model's own", open.vae.as_deref(), commands);
         });
+        if state.models.fit.as_ref().is_some_and(|fit| fit.memory.decodes_twice) {
+            better_vae(ui, state, commands);
+        }
+    });
+}
+
+/// The VAE without the fault of SDXL's own, where that would show.
+fn better_vae(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) {
+    const NAME: &str = "sdxl-vae-fp16-fix";
+    ui.horizontal_wrapped(|ui| {
+        let said = "The model's own VAE overflows in f16, so every picture is decoded once more, in f32. \
+                    Another has not this fault:";
+        ui.label(said);
+        let Some(ware) = state.models.wares.iter().find(|ware| ware.entry.name == NAME) else {
+            widgets::hint(ui, NAME);
+            return;
+        };
+        let title = &ware.entry.title;
+        let (words, command) = match &ware.place {
+            Some(crate::models::State::Here(path)) => (format!("Use {title}"), ModelsCommand::Use(path.clone())),
+            _ => {
+                (format!("Get {title} ({})…", size(ware.missing_bytes())), ModelsCommand::ShowDownload(NAME.to_owned()))
+            }
+        };
+        if ui.button(words).clicked() {
+            commands.push(Command::Models(command));
+        }
     });
 }
 
@@ -250,6 +280,6 @@ fn called_item(item: &Item) -> String {
 /// "about 7.9 GB of memory at 1024 × 1024, 11.2 GB are free"
 pub(super) fn memory_words(fit: &Fit) -> String {
     let (width, height) = fit.size;
-    let free = fit.free.map_or(String::new(), |free| format!(", {} are free", size(free)));
-    format!("about {} of memory at {width} × {height}{free}", size(fit.needed))
+    let free = fit.memory.free.map_or(String::new(), |free| format!(", {} are free", size(free)));
+    format!("about {} of {} at {width} × {height}{free}", size(fit.memory.needed), fit.memory.whose)
 }

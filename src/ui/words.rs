@@ -1,6 +1,6 @@
 //! Names of the recipe's parts in plain words.
 
-use crate::recipe::{Crop, ModelBlocks, Role, SchedulerName};
+use crate::recipe::{Crop, ModelBlocks, ModelDefaults, Role, SchedulerName};
 
 /// A mode, what it is called, and what it does in one sentence.
 pub const MODES: [(Role, &str, &str); 6] = [
@@ -37,6 +37,13 @@ pub fn sampler(name: SchedulerName) -> &'static str {
         SchedulerName::Dpmpp2mKarras => "DPM++ 2M Karras",
         SchedulerName::Lcm => "LCM",
     }
+}
+
+/// Steps, guidance and sampler that a model or a LoRA brings.
+pub fn sampling(defaults: &ModelDefaults) -> String {
+    let ModelDefaults { steps, guidance, scheduler, .. } = defaults;
+    let plural = if *steps == 1 { "" } else { "s" };
+    format!("{steps} step{plural}, guidance {guidance}, sampler {}", sampler(*scheduler))
 }
 
 /// A block in plain words: what it mostly decides where that is known, else which stage of the painting it is.

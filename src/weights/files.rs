@@ -214,12 +214,26 @@ impl Weights {
         self.deltas.get(self.resolve(name)?).map(Vec::as_slice)
     }
 
-    /// Bytes of all tensors in memory: F16 and BF16 stay as they are, F8_E4M3 becomes F16, all else, and what a LoRA changes,
-    /// F32.
+    /// Bytes of all tensors in memory as the CPU's kernels hold them: F16 and BF16 stay as they are, F8_E4M3 becomes F16,
+    /// all else, and what a LoRA changes, F32.
     pub fn held_bytes(&self) -> u64 {
+        self.sum_held(|name| self.deltas.contains_key(name))
+    }
+
+    /// The same as if no LoRA changed anything.
+    pub fn held_bytes_without_loras(&self) -> u64 {
+        self.sum_held(|_| false)
+    }
+
+    /// Number of weights in the tensors that LoRAs change.
+    pub fn changed_parameters(&self) -> u64 {
+        let changed = self.tensors.iter().filter(|(name, _)| self.deltas.contains_key(*name));
+        changed.fold(0, |sum, (_, (_, entry))| sum.saturating_add(entry.elements()))
+    }
+
+    fn sum_held(&self, is_merged: impl Fn(&str) -> bool) -> u64 {
         self.tensors.iter().fold(0, |sum, (name, (_, entry))| {
-            let is_half =
-                matches!(entry.dtype, Dtype::F16 | Dtype::BF16 | Dtype::F8_E4M3) && !self.deltas.contains_key(name);
+            let is_half = matches!(entry.dtype, Dtype::F16 | Dtype::BF16 | Dtype::F8_E4M3) && !is_merged(name);
             let element = if is_half { 2 } else { 4 };
             sum.saturating_add(entry.elements().saturating_mul(element))
         })

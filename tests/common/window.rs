@@ -37,6 +37,13 @@ pub fn open_with(home: &Path, pictures: Vec<PathBuf>) -> (Window, Arc<FakeEngine
     (open_on(home, pictures, Box::new(Shared(fake.clone()))), fake)
 }
 
+/// A window that computes so.
+pub fn open_computing(home: &Path, compute: Compute) -> (Window, Arc<FakeEngine>) {
+    let fake = Arc::new(FakeEngine::start(None).unwrap());
+    let builder = Harness::builder().with_size([1280.0, 1400.0]);
+    (build_computing(builder, home, Vec::new(), Box::new(Shared(fake.clone())), compute), fake)
+}
+
 /// A window on an engine of the caller's own.
 pub fn open_on(home: &Path, pictures: Vec<PathBuf>, engine: Box<dyn Engine>) -> Window {
     build(Harness::builder().with_size([1280.0, 1400.0]), home, pictures, engine)
@@ -51,6 +58,16 @@ pub fn open_painted(home: &Path, size: [f32; 2], state: &RenderState) -> (Window
 }
 
 fn build(builder: HarnessBuilder<StudioApp>, home: &Path, pictures: Vec<PathBuf>, engine: Box<dyn Engine>) -> Window {
+    build_computing(builder, home, pictures, engine, Compute::default())
+}
+
+fn build_computing(
+    builder: HarnessBuilder<StudioApp>,
+    home: &Path,
+    pictures: Vec<PathBuf>,
+    engine: Box<dyn Engine>,
+    compute: Compute,
+) -> Window {
     let instance = Instance::of(home);
     let is_second = matches!(instance, Instance::Second);
     let (session, session_notice) = Session::load(home);
@@ -62,7 +79,7 @@ fn build(builder: HarnessBuilder<StudioApp>, home: &Path, pictures: Vec<PathBuf>
         session_notice,
         is_second,
         pictures,
-        compute: Compute::default(),
+        compute,
     };
     let mut window = builder.with_max_steps(60).build_eframe(move |cc| StudioApp::new(cc, setup).unwrap());
     wait(&mut window, "the model and the references to open", |app| {
