@@ -15,7 +15,7 @@ pub struct Together<'a> {
 }
 
 /// What a batch of small pictures may take together, in latent pixels of both sides of guidance. Beyond it, a forward of one
-/// picture keeps the processor busy by itself, and a batch only holds more memory. It is eight of the built-in model's pictures of 64 x 64.
+/// picture keeps the processor busy by itself, and a batch only holds more memory. It is eight pictures of the built-in model.
 const MOST_TOGETHER: u32 = 4096;
 
 /// How many jobs like this one may go through the network together; 1 where nothing is known of its model yet.

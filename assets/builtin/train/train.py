@@ -1,6 +1,6 @@
 """The recipe, one command: python train.py [--plan short] [--stage all]
 
-Stages, in order: pictures, vae, clip, unet, decoder, judge, export. Each saves itself every
+Stages, in order: pictures, vae, clip, unet, vae8, judge, export. Each saves itself every
 two minutes and goes on where it stopped; a finished stage is skipped.
 """
 import argparse
@@ -100,9 +100,6 @@ def frozen(*names):
     state = common.load("vae.pt")
     if state:
         net.load_state_dict(state["modules"]["vae"])
-    better = common.load("decoder.pt")
-    if better:
-        net.load_state_dict(better["modules"]["vae"])
     for m in (one, two, see, net):
         m.to(DEVICE).eval().requires_grad_(False)
     return tok1, tok2, one, two, see, net
@@ -147,6 +144,19 @@ def body(plan):
     return net.to(DEVICE), ip.to(DEVICE), list(dict.fromkeys([*net.parameters(), *ip.parameters()]))
 
 
+def trained_body(plan):
+    """The same, as trained so far."""
+    net, ip, parameters = body(plan)
+    state = common.load("unet.pt")
+    if state:
+        net.load_state_dict(state["modules"]["unet"])
+        ip.load_state_dict(state["modules"]["adapter"])
+        with torch.no_grad():
+            for p, average in zip(parameters, state["ema"] if plan["unet_averaged"] else []):
+                p.copy_(average.to(DEVICE))
+    return net, ip, parameters
+
+
 def unet(plan):
     """UNet and adapter together; see adapter.py for which blocks see which picture."""
     import random
@@ -188,21 +198,66 @@ def unet(plan):
     stage.run(compute, every=100)
 
 
-def decoder(plan):
-    """Finer pictures from the same latents: the encoder stays, since the UNet lives in its space."""
+def finer(plan):
+    """Pictures of twice the side for the f8 autoencoder, and the latents that belong to them."""
+    import unet as u
     import vae as v
-    images, _ = dataset.load(common.path("pictures"))
-    net = frozen()[-1].train()
-    wanted = [p for n, p in net.named_parameters() if n.startswith(("decoder", "post_quant"))]
-    for p in wanted:
-        p.requires_grad_(True)
-    stage = Stage("decoder", {"vae": net}, wanted, 5e-4, plan["decoder_steps"])
-    rng = np.random.default_rng(SEED + stage.step + 1)
+    import vae8
+    folders = {"pictures_unet": ("unet_subjects", "unet_styles"), "pictures_all": ("subjects", "styles")}
+    for name, (subjects, styles) in folders.items():
+        if not os.path.exists(common.path(f"{name}/images.npy")):
+            dataset.make(common.path(name), plan["finer_pictures"][name], plan["finer_size"], plan[subjects], plan[styles], plan["spread"], SEED + len(name))
+    known, others = (np.load(common.path(f"{n}/images.npy"), mmap_mode="r") for n in folders)
+    if common.load("latents_finer.pt") is None:
+        tok1, tok2, one, two, _, net = frozen()
+        z = [v.encode_all(net, np.load(common.path(f"{n}/small.npy"), mmap_mode="r"), DEVICE) for n in folders]
+        captions = [str(c) for c in dict(np.load(common.path("pictures_unet/rows.npz")))["caption"]]
+        texts = u.Texts(one, two, tok1, tok2, captions, DEVICE)
+        rows = torch.tensor([texts.index[c] for c in captions])
+        whole, ip, _ = trained_body(plan)
+        ip.close()
+        noise, scaling, guessed, rng = u.Noise(DEVICE), common.load(f"latents{plan['unet_size']}.pt")["scaling"], [], np.random.default_rng(SEED)
+        for i in range(0, len(rows), 64):
+            part = z[0][i:i + 64].float().to(DEVICE) * scaling
+            text, pooled = texts.get(rows[i:i + 64], torch.ones(len(part)), DEVICE)
+            guessed.append((vae8.guesses(whole, noise, part, text, pooled, u.time_ids(len(part), plan["unet_size"], DEVICE), rng) / scaling).half().cpu())
+        common.save("latents_finer.pt", known=z[0], others=z[1], guessed=torch.cat(guessed))
+    return known, others, common.load("latents_finer.pt")
 
-    def compute():
-        total, pooled, kl = v.step(net, v.crops(images, 64, 16, rng).to(DEVICE), decoder_only=True)
-        return total, {"pooled": pooled.detach()}
-    stage.run(compute)
+
+def vae8(plan):
+    """Decoder and encoder of the f8 autoencoder, one after the other."""
+    import muon
+    import vae as v
+    import vae8
+    known, others, cache = finer(plan)
+    net = vae8.build().to(DEVICE)
+    v.identity_start(net)
+    rng = np.random.default_rng(SEED)
+    held = 100
+
+    def sample(count, side, kinds):
+        kind = kinds[rng.integers(len(kinds))]
+        images = others if kind == "others" else known
+        return (x.to(DEVICE) for x in vae8.batch(cache[kind], images, np.sort(rng.choice(len(images) - held, count, replace=False)), side, rng))
+
+    parts = {"decoder": (net.decoder, net.post_quant_conv), "encoder": (net.encoder, net.quant_conv)}
+    for name, modules in parts.items():
+        parameters = [p for m in modules for p in m.parameters()]
+        ends = (modules[0].conv_in, modules[0].conv_out, modules[1])
+        stage = Stage(f"vae8_{name}", {"vae": net}, parameters, plan["vae8_rate"], plan[f"vae8_{name}_steps"], optimizer=muon.for_network(parameters, ends, plan["vae8_rate"]))
+        rng = np.random.default_rng(SEED + stage.step)
+
+        def compute():
+            if name == "encoder":
+                z, x = sample(8, 16, ["known", "others"])
+                total, error = vae8.encoder_loss(net, z, x)
+                return total, {"error": error.detach()}
+            # crops are quicker, but norms see other statistics in them: the last part is trained on whole pictures
+            count, side = (16, 8) if stage.step < 0.7 * stage.steps else (6, 16)
+            total, pooled = vae8.decoder_loss(net, *sample(count, side, ["known", "guessed", "guessed", "others"]))
+            return total, {"pooled": pooled.detach()}
+        stage.run(compute)
 
 
 def judge(plan):
@@ -233,31 +288,29 @@ def judge(plan):
 def export(plan):
     import export as e
     import unet as u
-    import vae as v
-    _, _, one, two, see, net = frozen()
+    import vae8
+    _, _, one, two, see, _ = frozen()
     cache = common.load(f"latents{plan['unet_size']}.pt") or dict(scaling=1.3, factors=[[0.5] * 3] * 4, bias=[0.0] * 3)
-    net.register_to_config(scaling_factor=cache["scaling"], sample_size=plan["unet_size"])
-    whole, ip, parameters = body(plan)
-    state = common.load("unet.pt")
+    net = vae8.build()
+    state = common.load("vae8_encoder.pt")
     if state:
-        whole.load_state_dict(state["modules"]["unet"])
-        ip.load_state_dict(state["modules"]["adapter"])
-        with torch.no_grad():
-            for p, average in zip(parameters, state["ema"] if plan["unet_averaged"] else []):
-                p.copy_(average)
+        net.load_state_dict(state["modules"]["vae"])
+    net.register_to_config(scaling_factor=cache["scaling"], sample_size=plan["finer_size"])
+    whole, ip, _ = trained_body(plan)
     bare = u.build(64 + 128, 128, plan["unet_size"] // 4)
-    bare.load_state_dict({k: x for k, x in whole.state_dict().items() if ".processor." not in k})
+    bare.load_state_dict({k: x.cpu() for k, x in whole.state_dict().items() if ".processor." not in k})
+    vae8.fold_size(bare, plan["unet_size"])
     here = os.path.dirname(os.path.abspath(__file__))
     e.write(os.path.join(here, "..", "model"), net, bare, one, two, see, ip, u.SCHEDULER,
             {"name": "InstantStyle mini", "version": plan["version"], "style_block": plan["style_block"], "layout_block": plan["layout_block"], "steps": plan["steps"],
-             "guidance": plan["guidance"], "scheduler": "euler-trailing", "width": plan["unet_size"], "height": plan["unet_size"], "latent_rgb_factors": cache["factors"], "latent_rgb_bias": cache["bias"]})
+             "guidance": plan["guidance"], "scheduler": "euler-trailing", "width": plan["finer_size"], "height": plan["finer_size"], "latent_rgb_factors": cache["factors"], "latent_rgb_bias": cache["bias"]})
     log = common.path("train_log.txt")
     if os.path.exists(log):
         import shutil
         shutil.copy(log, os.path.join(here, "..", "train_log.txt"))
 
 
-STAGES = {"pictures": pictures, "vae": vae, "clip": clip, "unet": unet, "decoder": decoder, "judge": judge, "export": export}
+STAGES = {"pictures": pictures, "vae": vae, "clip": clip, "unet": unet, "vae8": vae8, "judge": judge, "export": export}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()

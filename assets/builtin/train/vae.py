@@ -89,14 +89,12 @@ def crops(images, size, batch, rng):
     return out
 
 
-def step(vae, x, decoder_only=False):
-    """Encoder frozen (decoder_only): the latents stay what later stages were trained on."""
-    with torch.set_grad_enabled(not decoder_only):
-        posterior = vae.encode(x).latent_dist
-    z = posterior.mean + posterior.std * torch.randn_like(posterior.mean) if not decoder_only else posterior.mean + 0.02 * posterior.mean.std() * torch.randn_like(posterior.mean)
+def step(vae, x):
+    posterior = vae.encode(x).latent_dist
+    z = posterior.mean + posterior.std * torch.randn_like(posterior.mean)
     kl = 0.5 * (posterior.mean.pow(2) + posterior.var - 1 - posterior.logvar).mean()
     total, pooled = loss(x, vae.decode(z).sample)
-    return (total if decoder_only else total + 2e-4 * kl), pooled, kl
+    return total + 2e-4 * kl, pooled, kl
 
 
 @torch.no_grad()
