@@ -93,22 +93,28 @@ fn replay(kind: &str, usual: usize, random: u64, mut taken: impl FnMut(&[u8]) ->
     taken
 }
 
+/// Seeds that were written to be taken or not, without those that a fuzzer found.
+fn written(names: Vec<String>) -> Vec<String> {
+    names.into_iter().filter(|name| !name.starts_with("found_")).collect()
+}
+
 #[test]
 fn headers_are_named_or_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("m.safetensors");
-    let taken = replay("header", 3_000, 0x5EED, |bytes| checks::header(bytes, &path));
-    assert!((10..seeds("header").len()).contains(&taken.len()), "{taken:?}");
+    let taken = written(replay("header", 3_000, 0x5EED, |bytes| checks::header(bytes, &path)));
+    let all = written(seeds("header").into_iter().map(|(name, _)| name).collect());
+    assert!((10..all.len()).contains(&taken.len()), "{taken:?}");
 }
 
 #[test]
 fn names_are_told_or_refused() {
-    let taken = replay("identify", 5_000, 0x1DEA, checks::names);
-    assert_eq!(taken.len(), seeds("identify").len());
+    let taken = written(replay("identify", 5_000, 0x1DEA, checks::names));
+    assert_eq!(taken, written(seeds("identify").into_iter().map(|(name, _)| name).collect()));
 }
 
 #[test]
 fn pickles_are_read_or_refused() {
-    let taken = replay("pickle", 100_000, 0xFEED, checks::pickle);
+    let taken = written(replay("pickle", 100_000, 0xFEED, checks::pickle));
     assert_eq!(taken, ["adapter", "parameters", "state_dict"]);
 }

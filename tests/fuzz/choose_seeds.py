@@ -1,7 +1,8 @@
 """Copies to tests/fuzz_seeds the fewest and smallest of the inputs that a fuzz target found and that reach code which the
-seeds there do not reach. Run, from the repository's root, after a run of the target:
+seeds there do not reach, as far as each adds a few places. Run, from the repository's root, after a run of the target:
 
-    python tests/fuzz/choose_seeds.py TARGET PROGRAM [--most-bytes 2048] [--corpus tests/fuzz/corpus/TARGET]
+    python tests/fuzz/choose_seeds.py TARGET PROGRAM [--most-bytes 2048] [--least 8]
+        [--corpus tests/fuzz/corpus/TARGET]
 
 PROGRAM is the target's binary, as cargo-fuzz left it in its target folder."""
 import argparse
@@ -21,13 +22,14 @@ def covered(program, files):
         inputs.mkdir(), out.mkdir()
         for number, file in enumerate(files):
             shutil.copy(file, inputs / f"{number:06}")
-        subprocess.run([program, "-merge=1", f"-merge_control_file={notes}", out, inputs], check=True, capture_output=True)
+        subprocess.run([program, "-set_cover_merge=1", f"-merge_control_file={notes}", out, inputs], check=True, capture_output=True)
         lines = notes.read_text().splitlines()
     names, reached = [line.rsplit("/", 1)[-1] for line in lines[2:2 + int(lines[0])]], {}
     for line in lines:
-        if line.startswith("COV "):
-            _, number, *places = line.split()
-            reached[files[int(names[int(number)])]] = set(places)
+        # A feature is a place in the code and one of eight sorts of how often it was passed.
+        if line.startswith("FT "):
+            _, number, *features = line.split()
+            reached[files[int(names[int(number)])]] = {int(feature) // 8 for feature in features}
     return reached
 
 
@@ -37,6 +39,7 @@ def main():
     args.add_argument("program", type=pathlib.Path)
     args.add_argument("--corpus", type=pathlib.Path)
     args.add_argument("--most-bytes", type=int, default=2048)
+    args.add_argument("--least", type=int, default=8, help="places that an input must add")
     args = args.parse_args()
     own = sorted((SEEDS / args.target).iterdir())
     found = sorted((args.corpus or pathlib.Path(f"tests/fuzz/corpus/{args.target}")).iterdir())
@@ -46,7 +49,7 @@ def main():
     candidates = [file for file in found if file.stat().st_size <= args.most_bytes]
     while True:
         best = max(candidates, key=lambda file: (len(reached.get(file, set()) - known), -file.stat().st_size), default=None)
-        if best is None or not reached.get(best, set()) - known:
+        if best is None or len(reached.get(best, set()) - known) < args.least:
             break
         known |= reached[best]
         shutil.copy(best, SEEDS / args.target / f"found_{best.name[:10]}")
