@@ -3,11 +3,13 @@
 
 mod common;
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use common::{events, finished, job, recipe, reference};
 use instantstyle::engine::{
-    BoardRun, CandleEngine, CellState, Engine, EngineError, FakeEngine, Finished, JobEvent, JobSpec, Script,
+    BoardRun, CancelToken, CandleEngine, CellState, Engine, EngineError, FakeEngine, Finished, JobEvent, JobHandle,
+    JobSpec, Script, Step,
 };
 use instantstyle::recipe::{Recipe, Reference, Role, SchedulerName, Subtraction};
 
@@ -210,6 +212,100 @@ fn one_cell_is_cancelled_and_made_again_alone() {
     assert_eq!(picture(&run, 3).recipe.seed, Some(3));
     assert!(matches!(run.cells()[2].state, CellState::Cancelled));
     assert_eq!(engine.seen().len(), 4);
+}
+
+/// An engine whose jobs say what the test lets them say, as several that are made together do.
+#[derive(Default)]
+struct Said {
+    jobs: Mutex<Vec<(crossbeam_channel::Sender<JobEvent>, CancelToken)>>,
+}
+
+impl Said {
+    fn say(&self, job: usize, event: JobEvent) {
+        self.jobs.lock().unwrap()[job].0.send(event).unwrap();
+    }
+
+    fn count(&self) -> usize {
+        self.jobs.lock().unwrap().len()
+    }
+}
+
+impl Engine for Said {
+    fn submit(&self, _: JobSpec) -> Result<JobHandle, EngineError> {
+        let (sender, events) = crossbeam_channel::unbounded();
+        let cancel = CancelToken::default();
+        let mut jobs = self.jobs.lock().unwrap();
+        jobs.push((sender, cancel.clone()));
+        Ok(JobHandle { id: jobs.len() as u64, events, cancel })
+    }
+}
+
+/// A step, and a picture of this side, as the fake engine makes them.
+fn made(side: u32) -> (Step, Box<Finished>) {
+    let engine = FakeEngine::start(None).unwrap();
+    let handle = engine.submit(job(Recipe { width: Some(side), height: Some(side), ..recipe(vec![]) })).unwrap();
+    let said: Vec<JobEvent> = handle.events.iter().collect();
+    let step = said.iter().find_map(|event| if let JobEvent::Step(step) = event { Some(step.clone()) } else { None });
+    let Some(JobEvent::Finished(finished)) = said.into_iter().last() else { panic!("no picture") };
+    (step.unwrap(), finished)
+}
+
+#[test]
+fn a_stopped_cell_says_so_at_once_and_stays_stopped() {
+    let (engine, (step, finished)) = (Said::default(), made(64));
+    let specs = (0..2).map(|seed| job(Recipe { seed: Some(seed), ..recipe(vec![]) })).collect();
+    let mut run = BoardRun::new(specs, &[]);
+    run.pump(&engine).unwrap();
+    for cell in 0..2 {
+        engine.say(cell, JobEvent::Step(step.clone()));
+    }
+    assert_eq!(run.pump(&engine).unwrap(), [0, 1]);
+    (0..2).for_each(|cell| run.cancel(cell));
+    assert!(engine.jobs.lock().unwrap().iter().all(|(_, cancel)| cancel.is_cancelled()));
+    let is_stopped = |run: &BoardRun, cell: usize| matches!(run.cells()[cell].state, CellState::Cancelled);
+    assert!(is_stopped(&run, 0) && is_stopped(&run, 1));
+    // The others of its batch go on, and a step was on its way; so was the other's picture.
+    engine.say(0, JobEvent::Step(step));
+    engine.say(1, JobEvent::Finished(finished));
+    assert_eq!(run.pump(&engine).unwrap(), [1]);
+    assert!(is_stopped(&run, 0) && !run.is_done(), "the engine has not let go of it yet");
+    picture(&run, 1);
+    engine.say(0, JobEvent::Cancelled);
+    run.pump(&engine).unwrap();
+    assert!(is_stopped(&run, 0) && run.is_done());
+    run.rerun(0);
+    run.pump(&engine).unwrap();
+    assert_eq!(engine.count(), 3);
+}
+
+#[test]
+fn many_small_cells_wait_in_the_engine_and_few_large_ones() {
+    let (engine, (_, small), (_, large)) = (Said::default(), made(64), made(512));
+    let spec =
+        |seed: u64, side: Option<u32>| job(Recipe { seed: Some(seed), width: side, height: side, ..recipe(vec![]) });
+    // One of the model's size, then large ones, then small ones, at last some of the model's size again.
+    let sides = [None, Some(512), Some(512), Some(512)].into_iter().chain([Some(64); 9]).chain([None; 9]);
+    let specs: Vec<JobSpec> = sides.enumerate().map(|(seed, side)| spec(seed as u64, side)).collect();
+    let mut run = BoardRun::new(specs, &[]);
+    let mut pump = |said: Option<(usize, JobEvent)>| {
+        if let Some((job, event)) = said {
+            engine.say(job, event);
+        }
+        run.pump(&engine).unwrap();
+        engine.count()
+    };
+    assert_eq!(pump(None), 2);
+    // The first is small, but large ones wait: no more than before.
+    assert_eq!(pump(Some((0, JobEvent::Finished(small.clone())))), 3);
+    assert_eq!(pump(Some((1, JobEvent::Finished(large.clone())))), 4);
+    assert_eq!(pump(Some((2, JobEvent::Finished(large.clone())))), 5);
+    // The last large one is done: small ones, by their own size.
+    assert_eq!(pump(Some((3, JobEvent::Finished(large)))), 12);
+    // And by the size of one that is finished.
+    for cell in 4..13 {
+        pump(Some((cell, JobEvent::Finished(small.clone()))));
+    }
+    assert_eq!(pump(None), 21);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use super::{Engine, EngineError, Finished, JobEvent, JobHandle, JobSpec, Step};
 /// Jobs that wait in the engine's queue at once: enough to keep it busy, few enough that whatever else is asked of the
 /// engine does not wait for the whole board.
 const AHEAD: usize = 2;
-/// As many, where the engine makes several at once and the wait is short.
+/// As many, where all of them are small: the engine makes several at once, and the wait is short.
 const AHEAD_OF_SMALL: usize = 8;
 /// Pixels of a small cell.
 const SMALL: u32 = 128 * 128;
@@ -129,8 +129,9 @@ impl BoardRun {
         for (_, handle) in self.active.iter().filter(|(active, _)| *active == Some(cell)) {
             handle.cancel.cancel();
         }
+        // One at work says so too, though the engine may go on with it to the next block: nobody waits for that.
         if let Some(run) = self.cells.get_mut(cell)
-            && matches!(run.state, CellState::Waiting)
+            && matches!(run.state, CellState::Waiting | CellState::Running(_))
         {
             run.state = CellState::Cancelled;
         }
@@ -207,6 +208,12 @@ impl BoardRun {
         let Some((index, run)) = cell.and_then(|index| Some((index, self.cells.get_mut(index)?))) else { return };
         run.state = match event {
             JobEvent::Queued | JobEvent::Decoding => return,
+            // What was on its way when it was stopped; a picture that was finished by then is kept.
+            JobEvent::Loading(_) | JobEvent::Encoding(_) | JobEvent::Step(_)
+                if matches!(run.state, CellState::Cancelled) =>
+            {
+                return;
+            }
             JobEvent::Loading(_) | JobEvent::Encoding(_) => match run.state {
                 CellState::Waiting => CellState::Running(None),
                 _ => return,
@@ -219,14 +226,32 @@ impl BoardRun {
         changed.push(index);
     }
 
-    fn submit(&mut self, engine: &dyn Engine, changed: &mut Vec<usize>) -> Result<(), EngineError> {
-        let is_small = |run: &CellRun| match &run.state {
-            CellState::Finished(finished) => finished.image.width().saturating_mul(finished.image.height()) <= SMALL,
-            _ => false,
+    /// How many jobs may be in the engine together with this cell's.
+    fn ahead(&self, cell: usize) -> usize {
+        let are_small =
+            self.active.iter().filter_map(|(active, _)| *active).chain([cell]).all(|cell| self.is_small(cell));
+        if are_small { AHEAD_OF_SMALL } else { AHEAD }
+    }
+
+    /// By its size, or by the picture of a cell that leaves the same size to the model.
+    fn is_small(&self, cell: usize) -> bool {
+        let size = |cell: &CellRun| (cell.spec.recipe.width, cell.spec.recipe.height);
+        let Some(run) = self.cells.get(cell) else { return false };
+        let known = match size(run) {
+            (Some(width), Some(height)) => Some((width, height)),
+            open => self.cells.iter().find_map(|other| match &other.state {
+                CellState::Finished(finished) if size(other) == open && other.spec.model == run.spec.model => {
+                    Some(finished.image.dimensions())
+                }
+                _ => None,
+            }),
         };
-        let ahead = if self.cells.iter().any(is_small) { AHEAD_OF_SMALL } else { AHEAD };
-        while self.active.len() < ahead
-            && let Some(cell) = self.queue.front().copied()
+        known.is_some_and(|(width, height)| width.saturating_mul(height) <= SMALL)
+    }
+
+    fn submit(&mut self, engine: &dyn Engine, changed: &mut Vec<usize>) -> Result<(), EngineError> {
+        while let Some(cell) = self.queue.front().copied()
+            && self.active.len() < self.ahead(cell)
         {
             let Some(run) = self.cells.get(cell) else {
                 self.queue.pop_front();

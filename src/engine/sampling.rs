@@ -164,16 +164,18 @@ impl Sampling<'_> {
                 if let Ok(seconds_of_steps) = result {
                     seconds_of_steps.push(seconds);
                 }
+                // Who has left a batch says no more; alone, the next block finds it out.
+                if active.len() > 1 && i + 1 < count && (picture.is_cancelled)() {
+                    *result = Err(EngineError::Cancelled);
+                    has_left = true;
+                    continue;
+                }
                 let preview = Preview {
                     latents: Latents { values: step.pred_original_sample, ..*latents },
                     factors: self.latent_rgb.clone(),
                     pixels_per_latent: self.pixels_per_latent,
                 };
                 on_step(*at, Step { index: i + 1, count, seconds, preview: Arc::new(preview) }, picture.state);
-                if active.len() > 1 && i + 1 < count && (picture.is_cancelled)() {
-                    *result = Err(EngineError::Cancelled);
-                    has_left = true;
-                }
             }
             if has_left {
                 return Ok(false);
