@@ -205,6 +205,19 @@ fn ready_made_boards_follow_model_and_recipe() {
     for preset in Preset::ALL {
         assert_eq!(Preset::named(preset.name()), Ok(preset));
         labels(preset, &base(), &blocks());
+        // No two of its cells are the same picture.
+        let axis = preset.axis(&base(), &blocks(), &defaults()).unwrap();
+        let board = Board { title: preset.question().to_owned(), base: base(), x: axis, y: None };
+        let cells = board.cells(&blocks(), 5.0).unwrap();
+        for (index, cell) in cells.iter().enumerate() {
+            assert!(cells[..index].iter().all(|other| other.recipe != cell.recipe), "{preset:?}: {:?}", cell.recipe);
+        }
+        // What the axis changes is not said of the whole board.
+        let is_subtracted = |recipe: &Recipe| recipe.references[0].subtract.as_ref().unwrap().strength == 0.5;
+        let are_all = cells.iter().all(|cell| is_subtracted(&cell.recipe));
+        let details = board.words("Model", &base()).details;
+        assert_eq!(details.contains("minus a rabbit × 0.5"), are_all, "{preset:?}: {details}");
+        assert!(details.contains("minus a rabbit"), "{preset:?}: {details}");
     }
     assert!(Preset::named("best").unwrap_err().to_string().contains("which-mode"));
 }

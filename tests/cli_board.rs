@@ -194,6 +194,28 @@ fn ready_made_boards_and_pictures_as_an_axis() {
 }
 
 #[test]
+fn numbers_are_absent_where_no_tower_gives_them() {
+    let place = Place::new();
+    let numbers = |flags: &[&str]| {
+        let common = ["board", "--out", "o.png", "--steps", "2", "--seed", "5", "--prompt", "a fish"];
+        let output =
+            place.run(&[&common, ["--x", "guidance=3,5", "--numbers", "--html", "page"].as_slice(), flags].concat());
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{stderr}");
+        (stderr, std::fs::read_to_string(place.path("page/index.html")).unwrap())
+    };
+    // It brings no image encoder.
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/model_a");
+    let (said, page) = numbers(&["--model", model]);
+    assert!(said.contains("no joint space of pictures and texts"), "{said}");
+    assert!(page.contains("\"numbers\":[]") && !page.contains("prompt match"));
+    // Without a reference there is nothing to match but the prompt.
+    let (said, page) = numbers(&[]);
+    assert!(said.is_empty(), "{said}");
+    assert!(page.contains("prompt match") && !page.contains("reference match") && !page.contains("\"leak\""));
+}
+
+#[test]
 fn bad_boards_are_refused_before_any_work() {
     let place = Place::new();
     std::fs::write(place.path("file"), "x").unwrap();

@@ -102,26 +102,25 @@ impl Preset {
 }
 
 /// From too weak to too much: the paper's remedy for a weak style is the layout block beside the style block, that for a
-/// leaking subject is subtraction (and here "precise", which pushes the reference's layout away).
+/// leaking subject is subtraction (and here "precise", which pushes the reference's layout away). Each remedy stands alone,
+/// so that words are subtracted nowhere but where it says so.
 fn weak_or_leaking(has_words: bool, has_layout: bool, is_guided: bool) -> Vec<Setting> {
-    let style = || Change::Mode(Role::Style);
-    let mut out = vec![Setting::new("style", [style(), Change::Strength(1.0)])];
-    out.push(Setting::new("style, stronger", [style(), Change::Strength(1.5)]));
+    let remedy = |label: String, role: Role, strength: f64, subtract: f64| {
+        let changes = [Change::Mode(role), Change::Strength(strength)].into_iter();
+        let subtract = has_words.then_some(Change::SubtractStrength(subtract));
+        Setting { label, changes: changes.chain(subtract).collect() }
+    };
+    let plain = |label: &str, role: Role, strength: f64| remedy(label.to_owned(), role, strength, 0.0);
+    let mut out = vec![plain("style", Role::Style, 1.0), plain("style, stronger", Role::Style, 1.5)];
     if has_layout {
-        out.push(Setting::new("style and layout", [Change::Mode(Role::StyleLayout), Change::Strength(1.0)]));
+        out.push(plain("style and layout", Role::StyleLayout, 1.0));
     }
     if has_words {
-        for strength in [0.5, 1.0] {
-            let subtract = Change::SubtractStrength(strength);
-            out.push(Setting::new(
-                format!("style, minus words × {strength}"),
-                [style(), Change::Strength(1.0), subtract],
-            ));
-        }
+        out.extend([0.5, 1.0].map(|f| remedy(format!("style, minus words × {f}"), Role::Style, 1.0, f)));
     }
     if has_layout && is_guided {
-        out.push(Setting::new("precise", [Change::Mode(Role::Precise), Change::Strength(1.0)]));
+        out.push(plain("precise", Role::Precise, 1.0));
     }
-    out.push(Setting::new("style, weaker", [style(), Change::Strength(0.6)]));
+    out.push(plain("style, weaker", Role::Style, 0.6));
     out
 }

@@ -1,7 +1,7 @@
 //! The words around a board's cells, for a contact sheet, a page and the window.
 
-use super::{Axis, Board};
-use crate::recipe::Recipe;
+use super::{Axis, Board, Change};
+use crate::recipe::{Recipe, Reference};
 
 /// Heading and labels.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -44,12 +44,19 @@ impl Board {
     fn details(&self, model: &str, recipe: &Recipe) -> String {
         let axes = [Some(&self.x), self.y.as_ref()];
         let changes = |names: &[&str]| axes.iter().flatten().any(|axis| names.contains(&axis.name.as_str()));
+        // A ready-made board's axis is called by its question.
+        let settings = axes.iter().flatten().flat_map(|axis| &axis.settings);
+        let all: Vec<&Change> = settings.flat_map(|setting| &setting.changes).collect();
+        let are_words_changed = all.iter().any(|change| matches!(change, Change::Subtract(_)));
+        let is_strength_changed = all.iter().any(|change| matches!(change, Change::SubtractStrength(_)));
         let mut parts = vec![model.to_owned()];
         if !changes(&["reference"]) {
             parts.extend(self.base.references.iter().map(|reference| {
-                match reference.subtract.as_ref().filter(|_| !changes(&["subtract", "subtract-strength"])) {
-                    Some(subtract) => format!("{} minus {} × {}", reference.name, subtract.words, subtract.strength),
-                    None => reference.name.clone(),
+                let Reference { name, subtract, .. } = reference;
+                match subtract.as_ref().filter(|_| !are_words_changed) {
+                    Some(subtract) if is_strength_changed => format!("{name} minus {}", subtract.words),
+                    Some(subtract) => format!("{name} minus {} × {}", subtract.words, subtract.strength),
+                    None => name.clone(),
                 }
             }));
         }
