@@ -27,6 +27,15 @@ pub enum Kept {
     },
 }
 
+/// A cell's picture that is being written. It outlives the board: what waits for it gets its file all the same.
+pub(super) struct BeingKept {
+    /// The recipe that the board has for it.
+    asked: Recipe,
+    /// Pictures of the history that it has become.
+    entries: Vec<u64>,
+    is_favourite: bool,
+}
+
 /// Stars of a favourite in the library.
 const FAVOURITE: u8 = 5;
 
@@ -44,41 +53,53 @@ impl AppState {
             return;
         }
         let small = self.small_copies(&finished.recipe);
+        let about = Box::new(asked.clone());
         let task = move || Done::CellKept {
+            asked: about,
             result: files::keep_cell(&folder, &name, &finished.image, &finished.recipe, &small),
             recipe: Box::new(finished.recipe.clone()),
-            asked: Box::new(asked),
         };
         // With too much else to be written, it is asked for again with the next change of the cell.
         if self.background.submit(task) {
             mark.kept = Kept::Asked;
+            let is_favourite = mark.is_favourite;
+            self.cells_being_kept.push(BeingKept { asked, entries: Vec::new(), is_favourite });
         }
     }
 
     /// A cell of this board, or of one before, lies on the disk.
     pub(super) fn take_cell_kept(&mut self, asked: &Recipe, recipe: Recipe, result: Result<(PathBuf, String), String>) {
+        let being = self.cells_being_kept.iter().position(|being| being.asked == *asked);
+        let (promoted, mut is_favourite) = being
+            .map(|place| self.cells_being_kept.remove(place))
+            .map_or((Vec::new(), false), |being| (being.entries, being.is_favourite));
         let kept = match result {
             Ok((file, hash)) => {
+                promoted.into_iter().for_each(|entry| self.history.kept(entry, file.clone()));
                 self.enter_into_library(file.clone(), recipe);
                 Kept::At { file, hash }
             }
             Err(why) => {
                 self.notes.error(Place::Board, format!("the cells are not kept by themselves, so export them: {why}"));
+                // A picture of the history is kept as such.
+                for entry in promoted {
+                    if let Some(image) = self.history.get(entry).and_then(|entry| entry.image.clone()) {
+                        self.keep_picture(entry, image, recipe.clone());
+                    }
+                }
                 Kept::No
             }
         };
-        let Some(open) = &mut self.board else { return };
-        let (mut promoted, mut is_favourite) = (Vec::new(), false);
-        for (_, mark) in open.cells.iter().zip(&mut open.marks).filter(|(cell, _)| cell.recipe == *asked) {
-            mark.kept = kept.clone();
-            promoted.extend(mark.entry.take());
-            is_favourite |= mark.is_favourite;
-        }
-        if let Kept::At { file, hash } = kept {
-            promoted.into_iter().for_each(|entry| self.history.kept(entry, file.clone()));
-            if is_favourite {
-                self.execute_shelf(ShelfCommand::Rate(hash, FAVOURITE));
+        if let Some(open) = &mut self.board {
+            for (_, mark) in open.cells.iter().zip(&mut open.marks).filter(|(cell, _)| cell.recipe == *asked) {
+                mark.kept = kept.clone();
+                is_favourite |= mark.is_favourite;
             }
+        }
+        if let Kept::At { hash, .. } = kept
+            && is_favourite
+        {
+            self.execute_shelf(ShelfCommand::Rate(hash, FAVOURITE));
         }
     }
 
@@ -91,16 +112,16 @@ impl AppState {
         };
         let image = Arc::new(finished.image.clone());
         let recipe = finished.recipe.clone();
-        let Some(mark) = open.marks.get_mut(index) else { return };
-        let file = match &mark.kept {
-            Kept::At { file, .. } => Some(file.clone()),
+        let file = match open.marks.get(index).map(|mark| &mark.kept) {
+            Some(Kept::At { file, .. }) => Some(file.clone()),
             _ => None,
         };
-        let is_asked = mark.kept == Kept::Asked;
-        if is_asked {
-            mark.entry = Some(id);
+        let being = self.cells_being_kept.iter_mut().find(|being| being.asked == cell.recipe);
+        let being = being.filter(|_| file.is_none());
+        let is_kept = file.is_some() || being.is_some();
+        if let Some(being) = being {
+            being.entries.push(id);
         }
-        let is_kept = file.is_some() || is_asked;
         self.history.add(HistoryEntry {
             id,
             recipe: recipe.clone(),
@@ -126,8 +147,12 @@ impl AppState {
     }
 
     pub(super) fn star_cell(&mut self, index: usize) {
-        let Some(mark) = self.board.as_mut().and_then(|open| open.marks.get_mut(index)) else { return };
+        let Some(open) = &mut self.board else { return };
+        let (Some(mark), Some(cell)) = (open.marks.get_mut(index), open.cells.get(index)) else { return };
         mark.is_favourite = !mark.is_favourite;
+        if let Some(being) = self.cells_being_kept.iter_mut().find(|being| being.asked == cell.recipe) {
+            being.is_favourite = mark.is_favourite;
+        }
         if let Kept::At { hash, .. } = &mark.kept {
             let stars = if mark.is_favourite { FAVOURITE } else { 0 };
             let hash = hash.clone();

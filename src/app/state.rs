@@ -8,6 +8,7 @@ use image::RgbImage;
 
 use super::background::{Background, Done};
 use super::board::{BoardWish, OpenBoard};
+use super::board_kept::BeingKept;
 use super::history::{History, HistoryEntry};
 use super::import::Carried;
 use super::job::Job;
@@ -104,6 +105,8 @@ pub struct AppState {
     pub(super) wants_picture: bool,
     /// A board waits for its references or its model to be opened.
     pub(super) wants_board: Option<BoardWish>,
+    /// Cells of this board, and of those before, whose files are being written.
+    pub(super) cells_being_kept: Vec<BeingKept>,
     pub(super) loading: HashSet<u64>,
     pub(super) engine: Box<dyn Engine>,
     pub(super) background: Background,
@@ -154,6 +157,7 @@ impl AppState {
             asked_for: HashSet::new(),
             wants_picture: false,
             wants_board: None,
+            cells_being_kept: Vec::new(),
             compared: None,
             loading: HashSet::new(),
             engine: setup.engine,
