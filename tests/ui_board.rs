@@ -177,24 +177,13 @@ fn a_cell_is_promoted_with_its_settings() {
 }
 
 #[test]
-fn cells_are_compared_starred_sorted_and_told_apart() {
+fn cells_are_starred_sorted_and_told_apart() {
     let home = tempfile::tempdir().unwrap();
     let (mut window, _fake) = open(home.path());
     paint(&mut window);
     wait(&mut window, "the board", all_done);
     click(&mut window, "Favourite: strength 0.5, seed 1");
     assert!(board(&window).marks[2].is_favourite);
-    // Two picked cells alone, then all again.
-    for title in ["strength 0, seed 1", "strength 1, seed 2"] {
-        cell(&mut window, title);
-        window.get_by_role_and_label(Role::CheckBox, "Pick").click();
-        window.run_steps(3);
-    }
-    click(&mut window, "Compare 2");
-    assert!(window.query_by_label_contains("Cell strength 0.5, seed 1").is_none());
-    window.get_by_label_contains("Cell strength 1, seed 2");
-    click(&mut window, "Show all");
-    window.get_by_label_contains("Cell strength 0.5, seed 1");
     // Differences to the chosen cell.
     cell(&mut window, "strength 0, seed 1");
     click(&mut window, "Show differences to it");

@@ -7,7 +7,7 @@ mod board_window;
 #[path = "common/window.rs"]
 mod window;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use board_window::{all_done, all_kept, board, choose, export, files, paint, recipe_of};
@@ -80,19 +80,65 @@ fn a_cell_that_is_promoted_before_it_is_kept_gets_its_file_later_and_no_cell_is_
     window.state_mut().state.execute(wish("strength=0.5, 1, 2"));
     wait(&mut window, "the cells to be kept", |app| all_kept(app) && !app.state.is_at_work());
     assert_eq!(files(&home.path().join("pictures/boards")).len(), 3);
-    window.state_mut().state.execute(wish("strength=3"));
-    let began = std::time::Instant::now();
-    while board(&window).finished(0).is_none() {
-        assert!(began.elapsed() < Duration::from_secs(120));
-        // Nothing but the board is asked, so that the answer of the disk waits.
-        window.state_mut().state.logic(0.0, false);
-    }
+    finish_one(&mut window, "strength=3");
     window.state_mut().state.execute(Command::PromoteCell(0));
     wait(&mut window, "the picture to be kept", window::kept);
     let file = window.state().state.history.entries()[0].file.clone().unwrap();
     assert_eq!(recipe_of(&file).references[0].strength, 3.0);
     assert_eq!(files(&home.path().join("pictures/boards")).len(), 4);
     assert_eq!(files(&home.path().join("pictures")).len(), 1);
+}
+
+/// Paints a board of one cell up to the moment when it is finished, and nothing of the disk's answer is heard yet.
+fn finish_one(window: &mut Window, x: &str) {
+    let wish = BoardWish::Axes { x: x.to_owned(), y: String::new() };
+    window.state_mut().state.execute(Command::OpenBoard(wish));
+    let began = std::time::Instant::now();
+    while board(window).finished(0).is_none() {
+        assert!(began.elapsed() < Duration::from_secs(120));
+        window.state_mut().state.logic(0.0, false);
+    }
+    assert_eq!(board(window).marks[0].kept, Kept::Asked);
+}
+
+#[test]
+fn a_promoted_cell_and_a_favourite_keep_their_file_when_the_board_is_closed_at_once() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, _fake) = open(home.path());
+    finish_one(&mut window, "seed=3");
+    window.state_mut().state.execute(Command::StarCell(0));
+    window.state_mut().state.execute(Command::PromoteCell(0));
+    window.state_mut().state.execute(Command::CloseBoard);
+    wait(&mut window, "the picture to be kept", window::kept);
+    let file = window.state().state.history.entries()[0].file.clone().unwrap();
+    assert_eq!(recipe_of(&file).seed, Some(3));
+    assert_eq!(files(&home.path().join("pictures/boards")), [file]);
+
+    // Laid out anew, too: the cell is gone, and the picture that it has become is not.
+    finish_one(&mut window, "seed=4");
+    window.state_mut().state.execute(Command::PromoteCell(0));
+    let wish = BoardWish::Axes { x: "seed=5".to_owned(), y: String::new() };
+    window.state_mut().state.execute(Command::OpenBoard(wish));
+    wait(&mut window, "the picture to be kept", |app| window::kept(app) && all_kept(app));
+    let file = window.state().state.history.entries()[1].file.clone().unwrap();
+    assert_eq!(recipe_of(&file).seed, Some(4));
+    drop(window);
+    let mut catalogue = Catalogue::open(home.path(), &Stop::default()).unwrap();
+    let found = catalogue.search(&Query { min_stars: 5, limit: 10, ..Query::default() }).unwrap();
+    assert_eq!(found.pictures.iter().map(|picture| picture.recipe.seed).collect::<Vec<_>>(), [Some(3)]);
+}
+
+#[test]
+fn a_promoted_cell_whose_file_cannot_be_written_is_kept_as_a_picture() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir(home.path().join("pictures")).unwrap();
+    std::fs::write(home.path().join("pictures/boards"), b"").unwrap();
+    let (mut window, _fake) = open(home.path());
+    finish_one(&mut window, "seed=3");
+    window.state_mut().state.execute(Command::PromoteCell(0));
+    wait(&mut window, "the picture to be kept", window::kept);
+    let file = window.state().state.history.entries()[0].file.clone().unwrap();
+    assert_eq!((file.parent(), recipe_of(&file).seed), (Some(home.path().join("pictures").as_path()), Some(3)));
 }
 
 #[test]
@@ -132,12 +178,33 @@ fn a_board_is_taken_away_as_a_page_and_as_pictures_under_names_that_are_shown_be
     click(&mut window, "Export");
     wait(&mut window, "the page", |app| app.state.notes.at(Place::Board).next().is_some());
     let page = files(&home.path().join("exports"))[0].clone();
-    let html = std::fs::read_to_string(page.join("index.html")).unwrap();
-    for (row, column) in [(1, 1), (2, 5)] {
-        let name = format!("cell-r0{row}-c0{column}.png");
-        assert!(html.contains(&name));
-        assert_eq!(recipe_of(&page.join(&name)), board(&window).finished((row - 1) * 5 + column - 1).unwrap().recipe);
-    }
+    let is_whole = |window: &Window, page: &Path, ending: &str| {
+        let html = std::fs::read_to_string(page.join("index.html")).unwrap();
+        for (row, column) in [(1, 1), (2, 5)] {
+            let name = format!("cell-r0{row}-c0{column}.{ending}");
+            assert!(html.contains(&name));
+            let cell = board(window).finished((row - 1) * 5 + column - 1).unwrap();
+            assert_eq!(recipe_of(&page.join(&name)), cell.recipe);
+        }
+        assert_eq!(files(page).len(), 11);
+    };
+    is_whole(&window, &page, "png");
+
+    // In another format that browsers show; one that they do not show is not offered.
+    window.state_mut().state.notes.clear(Place::Board);
+    window.state_mut().state.settings.board_export.format = PictureFormat::Tiff;
+    window.run_steps(3);
+    click(&mut window, "Export…");
+    assert_eq!(window.state().state.settings.board_export.format(), PictureFormat::Png);
+    window.get_by_role_and_label(Role::ComboBox, "Format of the export").click();
+    window.run_steps(3);
+    assert!(window.query_by_role_and_label(Role::Button, "TIFF").is_none());
+    window.get_by_role_and_label(Role::Button, "JPEG").click();
+    window.run_steps(3);
+    click(&mut window, "Export");
+    wait(&mut window, "the second page", |app| app.state.notes.at(Place::Board).next().is_some());
+    let second = files(&home.path().join("exports")).into_iter().find(|found| *found != page).unwrap();
+    is_whole(&window, &second, "jpg");
 
     // Favourites only, in another format, under names of one's own.
     window.state_mut().state.notes.clear(Place::Board);
@@ -163,7 +230,7 @@ fn a_board_is_taken_away_as_a_page_and_as_pictures_under_names_that_are_shown_be
     wait(&mut window, "the picture", |app| app.state.notes.at(Place::Board).next().is_some());
     let file = home.path().join("exports/fish 0.5_2.webp");
     assert_eq!(recipe_of(&file), board(&window).finished(7).unwrap().recipe);
-    assert_eq!(files(&home.path().join("exports")).len(), 2);
+    assert_eq!(files(&home.path().join("exports")).len(), 3);
     // Never over another: the second gets a number.
     let before = std::fs::read(&file).unwrap();
     window.state_mut().state.execute(Command::ExportBoard(vec![7]));

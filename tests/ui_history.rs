@@ -7,9 +7,11 @@ mod window;
 
 use egui::accesskit::Role;
 use egui::{Key, Modifiers};
-use egui_kittest::kittest::Queryable as _;
-use instantstyle::app::{Place, Session, Setup, Shown};
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use instantstyle::app::{Command, Place, Session, Setup, Shown};
 use instantstyle::engine::Compute;
+use instantstyle::pixels::carried_by;
+use instantstyle::recipe::Recipe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use window::{
@@ -166,4 +168,123 @@ fn generate_pressed_too_early_waits_for_the_reference() {
         std::thread::sleep(Duration::from_millis(2));
     }
     assert_eq!(fake.seen().last().unwrap().references.len(), 2);
+}
+
+fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+fn seed_in(file: &std::path::Path) -> Option<u64> {
+    let recipe = carried_by(file).unwrap().recipe_json.unwrap();
+    serde_json::from_str::<Recipe>(&recipe).unwrap().seed
+}
+
+fn choose(window: &mut Window, list: &str, entry: &str) {
+    window.get_by_role_and_label(Role::ComboBox, list).click();
+    window.run_steps(3);
+    window.get_by_role_and_label(Role::Button, entry).click();
+    window.run_steps(3);
+}
+
+fn write_names(window: &mut Window, text: &str) {
+    window.get_by_role_and_label(Role::TextInput, "Names").focus();
+    window.run_steps(2);
+    press(window, Modifiers::COMMAND, Key::A);
+    window.event(egui::Event::Text(text.to_owned()));
+    window.run_steps(3);
+}
+
+/// Presses the sheet's button and waits until what it says is said.
+fn export(window: &mut Window) -> Vec<String> {
+    window.state_mut().state.notes.clear(Place::Picture);
+    // The canvas has a button of nearly that name below the sheet.
+    click(window, "Export");
+    wait(window, "the export", |app| {
+        app.state.notes.at(Place::Picture).any(|note| note.text.contains(" saved") || note.text.contains("Saved"))
+    });
+    window.state().state.notes.at(Place::Picture).map(|note| note.text.clone()).collect()
+}
+
+#[test]
+fn pictures_are_exported_one_or_many_in_any_format_under_names_that_are_shown_before() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, _fake) = open(home.path());
+    press(&mut window, Modifiers { shift: true, ..Modifiers::COMMAND }, Key::E);
+    assert!(window.query_by_label("Export pictures").is_none(), "there is nothing to export yet");
+    window.state_mut().state.recipe.prompt = "a red fish".to_owned();
+    for (count, seed) in [4, 5, 6].into_iter().enumerate() {
+        window.state_mut().state.recipe.seed = Some(seed);
+        generate(&mut window, count + 1);
+    }
+    let exports = home.path().join("exports");
+
+    // One, as it is called without being asked.
+    let newest = window.get_by_label("Picture: a red fish, seed 6");
+    newest.click_secondary();
+    window.run_steps(3);
+    click(&mut window, "Export…");
+    window.get_by_label("Such as a-red-fish-6.png");
+    let said = export(&mut window);
+    assert!(said.iter().any(|said| said.contains("a-red-fish-6.png")), "{said:?}");
+    assert_eq!(files(&exports), [exports.join("a-red-fish-6.png")]);
+    assert!(window.query_by_label("Export pictures").is_none(), "the sheet has gone");
+
+    // All of the strip, oldest first; a wrong template is told and writes nothing. The window remembers how.
+    for (format, ending) in [("JPEG", "jpg"), ("TIFF", "tif"), ("WebP", "webp")] {
+        press(&mut window, Modifiers { shift: true, ..Modifiers::COMMAND }, Key::E);
+        click(&mut window, "3 of the strip");
+        choose(&mut window, "Format of the export", format);
+        write_names(&mut window, "{n} {wish}");
+        window.get_by_label_contains("no field {wish}");
+        assert!(window.get_by_role_and_label(Role::Button, "Export").accesskit_node().is_disabled());
+        write_names(&mut window, "{n} {prompt} of {seed}");
+        window.get_by_label(&format!("Such as 001 a-red-fish of 4.{ending}, and 2 more"));
+        let said = export(&mut window);
+        assert!(said.iter().any(|said| said.contains("3 pictures saved")), "{said:?}");
+        for (number, seed) in [(1, 4), (2, 5), (3, 6)] {
+            let file = exports.join(format!("00{number} a-red-fish of {seed}.{ending}"));
+            assert_eq!(seed_in(&file), Some(seed));
+            let carried = carried_by(&file).unwrap();
+            assert_eq!(carried.references.len(), 1, "the reference's small copy travels along");
+        }
+    }
+
+    // Never over another, and a picture whose file is gone keeps no other from being written.
+    let before = std::fs::read(exports.join("001 a-red-fish of 4.webp")).unwrap();
+    let first = window.state().state.history.entries()[1].id;
+    let entry = window.state_mut().state.history.get_mut(first).unwrap();
+    entry.image = None;
+    std::fs::remove_file(entry.file.as_ref().unwrap()).unwrap();
+    press(&mut window, Modifiers { shift: true, ..Modifiers::COMMAND }, Key::E);
+    let said = export(&mut window);
+    assert!(said.iter().any(|said| said.contains("2 of 3 pictures saved")), "{said:?}");
+    assert_eq!(std::fs::read(exports.join("001 a-red-fish of 4.webp")).unwrap(), before);
+    assert_eq!(seed_in(&exports.join("001 a-red-fish of 4-2.webp")), Some(4));
+    assert_eq!(seed_in(&exports.join("003 a-red-fish of 6-2.webp")), Some(6));
+    assert_eq!(files(&exports).len(), 1 + 9 + 2);
+}
+
+#[test]
+fn what_the_library_shows_is_exported() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, _fake) = open(home.path());
+    for (count, seed) in [4, 5].into_iter().enumerate() {
+        window.state_mut().state.recipe.seed = Some(seed);
+        generate(&mut window, count + 1);
+    }
+    // Those that have left the strip are still in the library.
+    let first = window.state().state.history.entries()[0].id;
+    window.state_mut().state.execute(Command::RemoveFromHistory(first));
+    click(&mut window, "All pictures…");
+    wait(&mut window, "the library", |app| !app.state.shelf.is_searching && app.state.shelf.page.pictures.len() == 2);
+    click(&mut window, "Export what the library shows");
+    window.get_by_label_contains(", and 1 more");
+    write_names(&mut window, "{seed}");
+    let said = export(&mut window);
+    assert!(said.iter().any(|said| said.contains("2 pictures saved")), "{said:?}");
+    let exports = home.path().join("exports");
+    assert_eq!(files(&exports), [exports.join("4.png"), exports.join("5.png")]);
+    assert_eq!(seed_in(&exports.join("4.png")), Some(4));
 }

@@ -80,7 +80,8 @@ pub enum Done {
         entry: u64,
         result: Result<Arc<RgbImage>, String>,
     },
-    Exported(Result<PathBuf, String>),
+    /// Pictures were written; the sentence says what, or why not.
+    Exported(Result<String, String>),
     /// A board was written; the sentence says what, or why not.
     BoardExported(Result<String, String>),
     /// A dropped file, and the settings that it carries.

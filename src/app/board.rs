@@ -32,8 +32,8 @@ pub struct CellMark {
     pub difference: Option<Arc<RgbImage>>,
     pub numbers: Option<Match>,
     pub kept: Kept,
-    /// The picture of the history that waits for this cell's file.
-    pub(super) entry: Option<u64>,
+    /// A number never used before, for what the cell shows now.
+    pub shown_id: u64,
 }
 
 /// The model that a board was laid out with; another may be open by now.
@@ -181,8 +181,10 @@ impl AppState {
             Ok(changed) => {
                 open.revision += u64::from(!changed.is_empty());
                 for index in changed {
+                    let shown_id = self.new_id();
                     self.keep_cell(&mut open, index);
                     if let Some(mark) = open.marks.get_mut(index) {
+                        mark.shown_id = shown_id;
                         mark.difference = None;
                         if !matches!(open.run.cells().get(index).map(|c| &c.state), Some(CellState::Finished(_))) {
                             mark.numbers = None;

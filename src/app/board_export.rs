@@ -7,12 +7,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::background::Done;
+use super::export;
 use super::notes::Place;
 use super::state::AppState;
 use crate::board::{Board, Cell, Page, PageCell, settings_in_words};
 use crate::engine::{CellState, Finished, Match};
-use crate::library::{self, LibraryError, NameParts, NameTemplate};
-use crate::pixels::{CarriedReference, ContactSheet, PictureFormat, PixelsError, export, export_sheet};
+use crate::library::{self, LibraryError};
+use crate::pixels::{self, CarriedReference, ContactSheet, PictureFormat, PixelsError, export_sheet};
 use crate::recipe::Recipe;
 
 /// What is written of a board.
@@ -53,8 +54,18 @@ impl BoardExport {
     /// # Errors
     /// A template with a field that is none.
     pub fn name_of(&self, recipe: &Recipe, cell: &str, number: usize) -> Result<String, String> {
-        let template = NameTemplate::parse(&self.names).map_err(|error| error.to_string())?;
-        Ok(template.fill(&NameParts { recipe, cell, number, now: jiff::Zoned::now().datetime() }))
+        export::filled(&self.names, recipe, cell, number)
+    }
+
+    /// The formats that browsers show.
+    pub const OF_PAGES: &[PictureFormat] = &[PictureFormat::Png, PictureFormat::Jpeg, PictureFormat::WebP];
+
+    /// The format that is written: for a page PNG where the chosen one is none that browsers show.
+    pub fn format(&self) -> PictureFormat {
+        match self.what {
+            ExportWhat::Page if !Self::OF_PAGES.contains(&self.format) => PictureFormat::Png,
+            _ => self.format,
+        }
     }
 }
 
@@ -154,11 +165,11 @@ impl TakenBoard {
         export_sheet(&sheet.finish(), &self.board, &self.small, format)
     }
 
-    fn page(&self) -> Result<String, String> {
+    fn page(&self, format: PictureFormat) -> Result<String, String> {
         let cell = |taken: &Taken| PageCell {
             column: taken.cell.column,
             row: taken.cell.row,
-            file: taken.result.is_ok().then(|| self.board.file_name(&taken.cell)),
+            file: taken.result.is_ok().then(|| self.board.file_name(&taken.cell, format.ending())),
             settings: settings_in_words(taken.result.as_ref().map_or(&taken.cell.recipe, |finished| &finished.recipe)),
             numbers: taken.numbers.map(|numbers| numbers.named(Match::LONG_NAMES)).unwrap_or_default(),
             fault: taken.result.as_ref().err().cloned(),
@@ -171,8 +182,9 @@ impl TakenBoard {
 /// Returns the sentence that tells what was written.
 fn write(taken: &TakenBoard, wish: &BoardExport, folder: &Path, only: &[usize]) -> Result<String, String> {
     let said = |error: LibraryError| error.to_string();
+    let format = wish.format();
     let picture = |taken: &Taken, finished: &Finished, format: PictureFormat| {
-        export(&finished.image, &finished.recipe, &taken.small, format).map_err(|error| error.to_string())
+        pixels::export(&finished.image, &finished.recipe, &taken.small, format).map_err(|error| error.to_string())
     };
     if taken.finished().next().is_none() {
         return Err("no cell is painted yet; wait for the first one".to_owned());
@@ -181,18 +193,19 @@ fn write(taken: &TakenBoard, wish: &BoardExport, folder: &Path, only: &[usize]) 
         .map_err(|error| format!("the folder cannot be made ({error}); choose another: {}", folder.display()))?;
     match wish.what {
         ExportWhat::Sheet => {
-            let bytes = taken.sheet(wish.format).map_err(|error| error.to_string())?;
-            let path = library::write_free(folder, &taken.name(), wish.format.ending(), &bytes).map_err(said)?;
+            let bytes = taken.sheet(format).map_err(|error| error.to_string())?;
+            let path = library::write_free(folder, &taken.name(), format.ending(), &bytes).map_err(said)?;
             Ok(format!("Saved as {}", path.display()))
         }
         ExportWhat::Page => {
             let folder = library::make_free_folder(folder, &taken.name()).map_err(said)?;
             for (cell, finished) in taken.finished() {
-                let bytes = picture(cell, finished, PictureFormat::Png)?;
-                library::write_atomically(&folder.join(taken.board.file_name(&cell.cell)), &bytes).map_err(said)?;
+                let bytes = picture(cell, finished, format)?;
+                library::write_atomically(&folder.join(taken.board.file_name(&cell.cell, format.ending())), &bytes)
+                    .map_err(said)?;
             }
             let path = folder.join("index.html");
-            library::write_atomically(&path, taken.page()?.as_bytes()).map_err(said)?;
+            library::write_atomically(&path, taken.page(format)?.as_bytes()).map_err(said)?;
             Ok(format!("Saved as {}", path.display()))
         }
         ExportWhat::Pictures => {
@@ -200,8 +213,8 @@ fn write(taken: &TakenBoard, wish: &BoardExport, folder: &Path, only: &[usize]) 
             for (index, cell) in taken.cells.iter().enumerate().filter(|(index, _)| only.contains(index)) {
                 let Ok(finished) = &cell.result else { continue };
                 let name = wish.name_of(&finished.recipe, &cell.title, index + 1)?;
-                let bytes = picture(cell, finished, wish.format)?;
-                library::write_free(folder, &name, wish.format.ending(), &bytes).map_err(said)?;
+                let bytes = picture(cell, finished, format)?;
+                library::write_free(folder, &name, format.ending(), &bytes).map_err(said)?;
                 count += 1;
             }
             match count {

@@ -1,4 +1,5 @@
 use super::board::BoardWish;
+use super::export::ExportOf;
 use super::models::ModelsCommand;
 use super::references::Dropped;
 use super::session::Theme;
@@ -58,6 +59,8 @@ pub enum Command {
     RemoveFromHistory(u64),
     PutBackIntoHistory,
     SaveAs(u64),
+    /// Writes pictures as the settings say.
+    ExportPictures(ExportOf),
     OpenPicturesFolder,
 
     /// Has pictures chosen for an axis, which become no references.

@@ -71,6 +71,7 @@ impl AppState {
                 }
             }
             Command::SaveAs(id) => self.save_as(id),
+            Command::ExportPictures(of) => self.export_pictures(of),
             Command::OpenPicturesFolder => {
                 let folder = self.folder("pictures");
                 let opened = move || Done::FolderOpened(files::open_folder(folder.as_deref()));
@@ -324,9 +325,8 @@ impl AppState {
 
     fn save_as(&mut self, id: u64) {
         let Some(entry) = self.history.get(id) else { return };
-        let kept =
-            entry.file.as_ref().and_then(|file| file.file_name()).map(|name| name.to_string_lossy().into_owned());
-        let name = kept.unwrap_or_else(|| format!("picture-{}.png", entry.recipe.seed.unwrap_or_default()));
+        let name = self.settings.picture_export.name_of(&entry.recipe, 1);
+        let name = name.unwrap_or_else(|_| format!("picture-{}.png", entry.recipe.seed.unwrap_or_default()));
         self.ask(move |background| dialogs::save_as(background, id, &name));
     }
 }

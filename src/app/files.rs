@@ -37,15 +37,29 @@ pub fn keep_cell(
     Ok((kept.map_err(|error| error.to_string())?, blake3::hash(&bytes).to_hex().to_string()))
 }
 
-/// Writes a finished picture where the artist wants it, in the format that its name asks for. Small copies of references
-/// that are not open any more are those of the file in which it is kept.
+/// Writes a finished picture where the artist wants it, in the format that its name asks for.
 pub fn export(
     path: &Path,
     image: &RgbImage,
     recipe: &Recipe,
-    mut small: Vec<CarriedReference>,
+    small: Vec<CarriedReference>,
     kept: Option<&Path>,
 ) -> Result<PathBuf, String> {
+    let format = PictureFormat::of(path).unwrap_or_default();
+    let bytes = exported(image, recipe, small, kept, format)?;
+    library::write_atomically(path, &bytes).map_err(|error| error.to_string())?;
+    Ok(path.to_owned())
+}
+
+/// A finished picture as a file of this format. Small copies of references that are not open any more are those of the
+/// file in which it is kept.
+pub fn exported(
+    image: &RgbImage,
+    recipe: &Recipe,
+    mut small: Vec<CarriedReference>,
+    kept: Option<&Path>,
+    format: PictureFormat,
+) -> Result<Vec<u8>, String> {
     let is_missing = |small: &[CarriedReference], hash: &str| small.iter().all(|known| known.hash != hash);
     if recipe.references.iter().any(|reference| is_missing(&small, &reference.hash))
         && let Some(carried) = kept.and_then(|kept| pixels::carried_by(kept).ok())
@@ -53,10 +67,16 @@ pub fn export(
         let others = carried.references.into_iter().filter(|other| is_missing(&small, &other.hash));
         small = others.chain(small.iter().cloned()).collect();
     }
-    let format = PictureFormat::of(path).unwrap_or_default();
-    let bytes = pixels::export(image, recipe, &small, format).map_err(|error| error.to_string())?;
-    library::write_atomically(path, &bytes).map_err(|error| error.to_string())?;
-    Ok(path.to_owned())
+    pixels::export(image, recipe, &small, format).map_err(|error| error.to_string())
+}
+
+/// A picture's pixels: those in memory, else those of the file in which it is kept.
+pub fn pixels_of(image: Option<&Arc<RgbImage>>, kept: Option<&Path>) -> Result<Arc<RgbImage>, String> {
+    match (image, kept) {
+        (Some(image), _) => Ok(Arc::clone(image)),
+        (None, Some(file)) => load(file),
+        (None, None) => Err("the picture is gone".to_owned()),
+    }
 }
 
 /// Reads a picture of the history again.

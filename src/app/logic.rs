@@ -89,7 +89,7 @@ impl AppState {
                 }
             }
             Done::Loaded { entry, result } => self.take_loaded(entry, result),
-            Done::Exported(Ok(path)) => self.notes.info(Place::Picture, format!("Saved as {}", path.display())),
+            Done::Exported(Ok(said)) => self.notes.info(Place::Picture, said),
             Done::Exported(Err(why)) | Done::FolderOpened(Err(why)) => self.notes.error(Place::Picture, why),
             Done::BoardExported(Ok(said)) => self.notes.info(Place::Board, said),
             Done::BoardExported(Err(why)) => self.notes.error(Place::Board, why),
@@ -155,13 +155,9 @@ impl AppState {
         let (image, file, recipe) = (entry.image.clone(), entry.file.clone(), entry.recipe.clone());
         let small = self.small_copies(&recipe);
         self.submit(move || {
-            let image = match (image, &file) {
-                (Some(image), _) => Ok(image),
-                (None, Some(file)) => files::load(file),
-                (None, None) => Err("the picture is gone".to_owned()),
-            };
             let export = |image: Arc<_>| files::export(&path, &image, &recipe, small, file.as_deref());
-            Done::Exported(image.and_then(export))
+            let saved = files::pixels_of(image.as_ref(), file.as_deref()).and_then(export);
+            Done::Exported(saved.map(|path| format!("Saved as {}", path.display())))
         });
     }
 

@@ -12,6 +12,7 @@ use crossbeam_channel::{Sender, bounded};
 use serde::{Deserialize, Serialize};
 
 use super::board_export::BoardExport;
+use super::export::PictureExport;
 use crate::library::write_atomically;
 use crate::recipe::Recipe;
 
@@ -49,6 +50,7 @@ pub struct Settings {
     pub adapter: Option<PathBuf>,
     pub image_encoder: Option<PathBuf>,
     pub board_export: BoardExport,
+    pub picture_export: PictureExport,
     pub vae: Option<PathBuf>,
     /// Where weights lie that were open once, by what a recipe calls them.
     pub known_files: BTreeMap<String, PathBuf>,
@@ -71,6 +73,7 @@ impl Default for Settings {
             adapter: None,
             image_encoder: None,
             board_export: BoardExport::default(),
+            picture_export: PictureExport::default(),
             vae: None,
             known_files: BTreeMap::new(),
             resting_loras: BTreeMap::new(),

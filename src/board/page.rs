@@ -39,10 +39,10 @@ pub struct PageCell {
 
 impl Board {
     /// The name of a cell's file beside the page, by its place counted from 1.
-    pub fn file_name(&self, cell: &Cell) -> String {
+    pub fn file_name(&self, cell: &Cell, ending: &str) -> String {
         match self.rows() {
-            1 => format!("cell-{:02}.png", cell.column + 1),
-            _ => format!("cell-r{:02}-c{:02}.png", cell.row + 1, cell.column + 1),
+            1 => format!("cell-{:02}.{ending}", cell.column + 1),
+            _ => format!("cell-r{:02}-c{:02}.{ending}", cell.row + 1, cell.column + 1),
         }
     }
 }

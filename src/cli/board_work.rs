@@ -21,6 +21,9 @@ use crate::library::{LibraryError, write_atomically};
 use crate::pixels::{CarriedReference, ContactSheet, Picture, PictureFormat, export, export_sheet};
 use crate::recipe::{Crop, Recipe};
 
+/// Cells on their own are PNG: without loss, so that they can be made again to the pixel, and shown by every browser.
+const ENDING: &str = "png";
+
 /// What is known of the cells while they are made.
 pub struct Work<'a> {
     flags: &'a BoardFlags,
@@ -91,7 +94,7 @@ impl<'a> Work<'a> {
                 self.add(&finished, console);
                 self.write_cell(at, &finished, &cell.spec.references, console)?;
                 if let Some(page) = self.pages.get_mut(index) {
-                    page.file = Some(self.board.file_name(at));
+                    page.file = Some(self.board.file_name(at, ENDING));
                     page.settings = settings_in_words(&finished.recipe);
                 }
                 if self.sheet.is_none() {
@@ -128,7 +131,7 @@ impl<'a> Work<'a> {
         }
         let png = export(&finished.image, &finished.recipe, &carried, PictureFormat::Png)?;
         for (number, folder) in folders.into_iter().enumerate() {
-            let path = folder.join(self.board.file_name(at));
+            let path = folder.join(self.board.file_name(at, ENDING));
             write(&path, &png)?;
             if number == 0 {
                 self.library.enter(&path, &png, &finished.recipe, console);

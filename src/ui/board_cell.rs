@@ -5,7 +5,7 @@ use std::sync::Arc;
 use egui::{CornerRadius, FontId, Rect, Response, Role, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2};
 use image::{RgbImage, imageops};
 
-use super::board_panel::BoardLook;
+use super::board_look::BoardLook;
 use super::textures::Textures;
 use super::tokens::{self, palette};
 use crate::app::{CellMark, Command, OpenBoard, duration, seconds};
@@ -77,14 +77,16 @@ pub fn info(open: &OpenBoard, index: usize, look: CellLook) -> WidgetInfo {
     WidgetInfo::selected(Role::Button, true, look.is_chosen, name)
 }
 
-/// Zooms and moves all cells by what happens on one.
-pub fn navigate(ui: &Ui, response: &Response, rect: Rect, look: &mut BoardLook) {
-    if response.contains_pointer() {
-        let factor = ui.input(|input| input.zoom_delta());
-        look.zoom = (look.zoom * factor).clamp(1.0, MOST_ZOOM);
+/// Zooms and moves all cells by what happens on one, whose picture lies at `place` while it is whole.
+pub fn navigate(ui: &Ui, response: &Response, place: Rect, look: &mut BoardLook) {
+    if let Some(pointer) = response.hover_pos() {
+        let zoom = (look.zoom * ui.input(|input| input.zoom_delta())).clamp(1.0, MOST_ZOOM);
+        // What lies under the pointer stays there.
+        look.middle += (pointer - place.center()) / place.size() * (1.0 / look.zoom - 1.0 / zoom);
+        look.zoom = zoom;
     }
     if response.dragged() {
-        look.middle -= response.drag_delta() / rect.size() / look.zoom;
+        look.middle -= response.drag_delta() / place.size() / look.zoom;
     }
     // What is shown never leaves the picture.
     let half = Vec2::splat(0.5 / look.zoom);
@@ -141,11 +143,27 @@ pub fn paint(
     }
 }
 
+/// Where the whole picture of a cell lies in its square.
+pub fn place(open: &OpenBoard, index: usize, rect: Rect) -> Rect {
+    let size = match open.state(index) {
+        Some(CellState::Finished(finished)) => vec2(finished.image.width() as f32, finished.image.height() as f32),
+        Some(CellState::Running(Some(step))) => {
+            vec2(step.preview.latents.width as f32, step.preview.latents.height as f32)
+        }
+        _ => rect.size(),
+    };
+    fitted(rect, size)
+}
+
+fn fitted(rect: Rect, size: Vec2) -> Rect {
+    let size = size.max(Vec2::splat(1.0));
+    Rect::from_center_size(rect.center(), size * (rect.width() / size.max_elem()))
+}
+
 /// The part of a picture that the common zoom shows, with its own proportions.
 fn picture_at(ui: &Ui, rect: Rect, name: &str, image: &Arc<RgbImage>, look: CellLook, textures: &mut Textures) {
     let texture = textures.get(ui.ctx(), name, image);
-    let size = vec2(image.width().max(1) as f32, image.height().max(1) as f32);
-    let place = Rect::from_center_size(rect.center(), size * (rect.width() / size.max_elem()));
+    let place = fitted(rect, vec2(image.width() as f32, image.height() as f32));
     let part = Rect::from_center_size(look.middle.to_pos2(), Vec2::splat(1.0 / look.zoom));
     egui::Image::new(&texture).uv(part).corner_radius(4).paint_at(ui, place);
 }

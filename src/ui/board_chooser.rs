@@ -1,6 +1,6 @@
 //! Which board to paint: a ready-made question, or axes of one's own.
 
-use egui::{Button, ComboBox, Context, Margin, RichText, TextEdit, Ui, WidgetInfo, vec2};
+use egui::{Button, Context, Margin, RichText, TextEdit, Ui, WidgetInfo, vec2};
 
 use super::notes_ui::notes_ui;
 use super::tokens;
@@ -78,7 +78,7 @@ impl BoardChooser {
             ui.horizontal(|ui| {
                 let label = widgets::row_label(ui, name, "What changes from one to the next, and through which values");
                 let shown = if field.is_empty() { "nothing" } else { field.as_str() };
-                let combo = ComboBox::from_id_salt(("axis", index)).width(140.0).height(420.0).selected_text(shown);
+                let combo = widgets::combo(if index == 0 { "columns" } else { "rows" }, 140.0, shown).height(420.0);
                 let combo = combo.show_ui(ui, |ui| {
                     if index == 1 {
                         ui.selectable_value(field, String::new(), "nothing");

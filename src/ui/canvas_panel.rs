@@ -172,15 +172,20 @@ fn comparison_buttons(ui: &mut Ui, look: &mut Look, commands: &mut Vec<Command>)
     if ui.button("Swap").on_hover_text("Change left and right (Alt+X)").clicked() {
         commands.push(Command::SwapCompared);
     }
-    let is_wipe = matches!(look.compare, CompareMode::Wipe(_));
-    if ui.selectable_label(look.compare == CompareMode::Difference, "Difference").clicked() {
-        look.compare = CompareMode::Difference;
+    compare_modes(ui, &mut look.compare);
+}
+
+/// From right to left.
+pub fn compare_modes(ui: &mut Ui, mode: &mut CompareMode) {
+    let is_wipe = matches!(mode, CompareMode::Wipe(_));
+    if ui.selectable_label(*mode == CompareMode::Difference, "Difference").clicked() {
+        *mode = CompareMode::Difference;
     }
-    if ui.selectable_label(look.compare == CompareMode::SideBySide, "Side by side").clicked() {
-        look.compare = CompareMode::SideBySide;
+    if ui.selectable_label(*mode == CompareMode::SideBySide, "Side by side").clicked() {
+        *mode = CompareMode::SideBySide;
     }
     if ui.selectable_label(is_wipe, "Wipe").clicked() {
-        look.compare = CompareMode::Wipe(0.5);
+        *mode = CompareMode::Wipe(0.5);
     }
 }
 
@@ -191,7 +196,8 @@ fn compare(ui: &mut Ui, other: &CanvasContent, shown: &CanvasContent, look: &mut
     }
 }
 
-fn zoom(ui: &mut Ui, view: &mut View) {
+/// From right to left.
+pub fn zoom(ui: &mut Ui, view: &mut View) {
     let one = ui.selectable_label(!view.fit && view.zoom == 1.0, "1:1");
     if one.on_hover_text("Actual pixels (Ctrl+1)").clicked() {
         *view = View { zoom: 1.0, pan: [0.0; 2], fit: false };

@@ -62,6 +62,8 @@ pub enum WindowCommand {
     CropEditor,
     Board,
     ExportBoard,
+    CompareCells,
+    ExportPictures,
     Models,
     Palette,
     Library,
@@ -93,6 +95,8 @@ impl Entry {
             Does::App(command) => command(state).is_some(),
             Does::Window(WindowCommand::Copy) => state.shown_entry().is_some(),
             Does::Window(WindowCommand::ExportBoard) => state.board.as_ref().is_some_and(|open| open.done() > 0),
+            Does::Window(WindowCommand::ExportPictures) => !state.history.entries().is_empty(),
+            Does::Window(WindowCommand::CompareCells) => state.shown_board().is_some(),
             Does::Window(WindowCommand::CropEditor) => state.selected_reference().is_some(),
             Does::Window(_) => true,
             Does::Held => false,
@@ -148,6 +152,7 @@ pub const TABLE: &[Entry] = &[
     }),
     window(Editing, "Choose what is seen of a reference…", &[alt(Key::C)], WindowCommand::CropEditor),
     app(Pictures, "Save picture as…", &[ctrl(Key::S)], |state| shown(state).map(Command::SaveAs)),
+    window(Pictures, "Export pictures…", &[ctrl_shift(Key::E)], WindowCommand::ExportPictures),
     window(Pictures, "Copy picture", &[ctrl_shift(Key::C)], WindowCommand::Copy),
     app(Pictures, "Restore the picture's settings", &[ctrl(Key::R)], |state| {
         shown(state).map(Command::RestoreSettings)
@@ -164,6 +169,7 @@ pub const TABLE: &[Entry] = &[
     }),
     app(View, "Close the board", &[], |state| state.board.as_ref().map(|_| Command::CloseBoard)),
     window(View, "Export the board…", &[ctrl_shift(Key::S)], WindowCommand::ExportBoard),
+    window(View, "Compare the picked cells, or show all", &[ctrl_shift(Key::X)], WindowCommand::CompareCells),
     app(View, "Compare with the picture before", &[], |state| {
         state.comparison().is_none().then(|| other(state)).flatten().map(Command::Compare)
     }),

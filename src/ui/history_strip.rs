@@ -2,40 +2,49 @@
 
 use egui::{CornerRadius, Image, RichText, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo, vec2};
 
+use super::commands::WindowCommand;
 use super::dragging::{self, DraggedPicture};
 use super::textures::Textures;
 use super::tokens::{self, palette};
 use super::widgets;
 use crate::app::{AppState, Command, HistoryEntry, Shown};
 
-/// True when the library is asked for.
-pub fn history_strip(ui: &mut Ui, state: &AppState, textures: &mut Textures, commands: &mut Vec<Command>) -> bool {
+/// The library or the export may be asked for.
+pub fn history_strip(
+    ui: &mut Ui,
+    state: &AppState,
+    textures: &mut Textures,
+    commands: &mut Vec<Command>,
+) -> Option<WindowCommand> {
     ui.horizontal_centered(|ui| {
         let library = egui::Button::new("All pictures…").min_size(vec2(0.0, tokens::CONTROL_HEIGHT));
         let library = ui.add(library).on_hover_text("Search, rate and take up again what you have made (Ctrl+Shift+L)");
-        strip(ui, state, textures, commands);
-        library.clicked()
+        let exports = strip(ui, state, textures, commands);
+        library.clicked().then_some(WindowCommand::Library).or(exports.then_some(WindowCommand::ExportPictures))
     })
     .inner
 }
 
-fn strip(ui: &mut Ui, state: &AppState, textures: &mut Textures, commands: &mut Vec<Command>) {
+/// True when pictures are to be exported.
+fn strip(ui: &mut Ui, state: &AppState, textures: &mut Textures, commands: &mut Vec<Command>) -> bool {
     if state.history.entries().is_empty() && state.jobs.is_empty() {
         ui.centered_and_justified(|ui| {
             ui.label(RichText::new("Your pictures gather here. Each is kept, and can bring its settings back").weak());
         });
-        return;
+        return false;
     }
+    let mut exports = false;
     ScrollArea::horizontal().auto_shrink([false, false]).show(ui, |ui| {
         ui.horizontal_centered(|ui| {
             if !state.jobs.is_empty() {
                 forming(ui, state, commands);
             }
             for entry in state.history.entries().iter().rev() {
-                thumbnail(ui, state, entry, textures, commands);
+                exports |= thumbnail(ui, state, entry, textures, commands);
             }
         });
     });
+    exports
 }
 
 fn forming(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) {
@@ -60,13 +69,14 @@ fn forming(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) {
     }
 }
 
+/// True when it is to be exported.
 fn thumbnail(
     ui: &mut Ui,
     state: &AppState,
     entry: &HistoryEntry,
     textures: &mut Textures,
     commands: &mut Vec<Command>,
-) {
+) -> bool {
     let is_shown = state.shown == Shown::Entry(entry.id);
     let size = vec2(tokens::THUMBNAIL, tokens::THUMBNAIL);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click_and_drag());
@@ -94,6 +104,7 @@ fn thumbnail(
     if response.clicked() {
         commands.push(Command::Show(entry.id));
     }
+    let mut exports = false;
     response.context_menu(|ui| {
         ui.set_min_width(190.0);
         widgets::hint(ui, &title);
@@ -113,12 +124,19 @@ fn thumbnail(
                 ui.close();
             }
         }
+        let tip = "One or many, into a folder, in the format and under names of your choice (Ctrl+Shift+E)";
+        if ui.button("Export…").on_hover_text(tip).clicked() {
+            commands.push(Command::Show(entry.id));
+            exports = true;
+            ui.close();
+        }
     });
     if response.has_focus() && ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, egui::Key::Delete)) {
         commands.push(Command::RemoveFromHistory(entry.id));
     }
     let more = if entry.is_draft { "Live, not kept yet: Generate keeps it" } else { "Right-click for more" };
     response.on_hover_text(format!("{title}. {more}"));
+    exports
 }
 
 /// A word in the corner of a thumbnail.

@@ -17,20 +17,20 @@ const THUMBNAIL: f32 = 132.0;
 const STARS: f32 = 20.0;
 const STAR: f32 = 16.0;
 
-/// False once the browser was closed.
+/// Whether the browser stays open, and whether what it shows is to be exported.
 pub fn library_browser(
     ctx: &Context,
     state: &mut AppState,
     textures: &mut Textures,
     commands: &mut Vec<Command>,
-) -> bool {
+) -> (bool, bool) {
     state.watch_library();
     let screen = ctx.content_rect().size();
     let modal = widgets::sheet(ctx, "library browser", 20).show(ctx, |ui| {
         ui.set_width((screen.x * 0.92 - 40.0).max(240.0));
         let height = (screen.y * 0.92 - 40.0).max(200.0);
         ui.set_height(height);
-        let stays = heading(ui, state);
+        let (stays, exports) = heading(ui, state);
         filters(ui, state, commands);
         notes_ui(ui, state, Place::Library, commands);
         let below = if state.shelf.selected.is_some_and(|id| state.shelf.picture(id).is_some()) { 84.0 } else { 0.0 };
@@ -39,13 +39,15 @@ pub fn library_browser(
             grid(ui, state, textures, commands);
         });
         let leaves = details(ui, state, commands);
-        stays && !leaves
+        (stays && !leaves, exports)
     });
-    modal.inner && !modal.should_close()
+    let should_close = modal.should_close();
+    let (stays, exports) = modal.inner;
+    (stays && !should_close, exports)
 }
 
-/// False when it is to be closed.
-fn heading(ui: &mut Ui, state: &AppState) -> bool {
+/// Whether it stays open, and whether its pictures are to be exported.
+fn heading(ui: &mut Ui, state: &AppState) -> (bool, bool) {
     ui.horizontal(|ui| {
         ui.label(RichText::new("Library").heading().strong());
         let count = match state.shelf.page.total {
@@ -54,9 +56,17 @@ fn heading(ui: &mut Ui, state: &AppState) -> bool {
             total => format!("{total} pictures"),
         };
         widgets::hint(ui, count);
-        let close = ui.with_layout(Layout::right_to_left(Align::Center), |ui| ui.button("Close")).inner;
-        close.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, "Close the library"));
-        !close.clicked()
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let close = ui.button("Close");
+            close.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, "Close the library"));
+            let export = ui.add_enabled(!state.shelf.page.pictures.is_empty(), egui::Button::new("Export…"));
+            let is_enabled = export.enabled();
+            export.widget_info(|| WidgetInfo::labeled(egui::Role::Button, is_enabled, "Export what the library shows"));
+            let export =
+                export.on_hover_text("Write the pictures shown here into a folder, in the format of your choice");
+            (!close.clicked(), export.clicked())
+        })
+        .inner
     })
     .inner
 }

@@ -6,7 +6,8 @@ use egui::{CentralPanel, ColorImage, Context, Frame, Margin, Panel, Rect, Scroll
 
 use super::board_chooser::BoardChooser;
 use super::board_exporter::BoardExporter;
-use super::board_panel::{BoardLook, board_panel};
+use super::board_look::BoardLook;
+use super::board_panel::board_panel;
 use super::canvas_panel::{Look, canvas_panel};
 use super::commands::WindowCommand;
 use super::crop_editor::crop_editor;
@@ -18,6 +19,7 @@ use super::loras_panel::loras_panel;
 use super::models_offer::models_offer;
 use super::models_panel::ModelsPanel;
 use super::palette::{Outcome, Palette};
+use super::picture_exporter::PictureExporter;
 use super::shortcuts::{self, Over};
 use super::styles_panel::StylesPanel;
 use super::textures::Textures;
@@ -25,7 +27,7 @@ use super::tokens::{self, palette};
 use super::{
     advanced_panel, content_panel, fonts, history_strip, prompt_panel, references_panel, style_panel, theme, top_bar,
 };
-use crate::app::{AppState, Command, Place, Setup, Shown, Theme, WindowPlace};
+use crate::app::{AppState, Command, ExportOf, Place, Setup, Shown, Theme, WindowPlace};
 use crate::gpu::canvas::{CanvasContent, View, install};
 use crate::gpu::{self, DeviceGuard};
 
@@ -36,6 +38,7 @@ pub struct StudioApp {
     board_look: BoardLook,
     board_chooser: BoardChooser,
     board_exporter: BoardExporter,
+    picture_exporter: PictureExporter,
     textures: Textures,
     sheet: Sheet,
     /// A sheet was open a frame ago.
@@ -60,6 +63,7 @@ enum Sheet {
     Library,
     BoardChooser,
     BoardExporter,
+    PictureExporter,
     Models,
 }
 
@@ -68,9 +72,13 @@ impl Sheet {
         match self {
             Self::None => Over::Nothing,
             Self::CropEditor => Over::Editor,
-            Self::Help | Self::Palette(_) | Self::Library | Self::BoardChooser | Self::BoardExporter | Self::Models => {
-                Over::Sheet
-            }
+            Self::Help
+            | Self::Palette(_)
+            | Self::Library
+            | Self::BoardChooser
+            | Self::BoardExporter
+            | Self::PictureExporter
+            | Self::Models => Over::Sheet,
         }
     }
 }
@@ -93,6 +101,7 @@ impl StudioApp {
             board_look: BoardLook::default(),
             board_chooser: BoardChooser::default(),
             board_exporter: BoardExporter::default(),
+            picture_exporter: PictureExporter::default(),
             textures: Textures::default(),
             sheet: Sheet::None,
             had_sheet: false,
@@ -137,9 +146,8 @@ impl StudioApp {
 
         let strip = Frame::new().inner_margin(Margin::symmetric(16, 0));
         Panel::bottom("history").exact_size(tokens::STRIP_HEIGHT).resizable(false).frame(strip).show(ui, |ui| {
-            if history_strip::history_strip(ui, &self.state, &mut self.textures, commands) {
-                self.sheet = Sheet::Library;
-            }
+            let asked = history_strip::history_strip(ui, &self.state, &mut self.textures, commands);
+            self.obey(asked, ui.ctx());
         });
 
         CentralPanel::default().frame(Frame::new()).show(ui, |ui| {
@@ -148,12 +156,13 @@ impl StudioApp {
             if models_offer(ui, &self.state, ui.max_rect(), commands) {
                 self.sheet = Sheet::Models;
             }
+            let is_flipped = shortcuts::is_flipped(ui.ctx(), self.sheet.over());
             if self.state.shown_board().is_some() {
-                let asked = board_panel(ui, &self.state, &mut self.board_look, &mut self.textures, commands);
+                let look = &mut self.board_look;
+                let asked = board_panel(ui, &self.state, look, is_flipped, &mut self.textures, commands);
                 return self.obey(asked, ui.ctx());
             }
             let content = self.content();
-            let is_flipped = shortcuts::is_flipped(ui.ctx(), self.sheet.over());
             let wishes = canvas_panel(ui, &self.state, &content, &mut self.look, is_flipped, commands);
             if wishes.copy {
                 self.copy(ui.ctx());
@@ -196,11 +205,19 @@ impl StudioApp {
         let toggled = |sheet: Sheet, is_open: bool| if is_open { Sheet::None } else { sheet };
         match command {
             Some(WindowCommand::Copy) => self.copy(ctx),
+            Some(WindowCommand::Fit) if self.state.shown_board().is_some() => self.board_look.fit(),
+            Some(WindowCommand::ActualPixels) if self.state.shown_board().is_some() => self.board_look.actual_pixels(),
+            Some(WindowCommand::CompareCells) if self.state.shown_board().is_some() => {
+                self.board_look.toggle_comparison();
+            }
             Some(WindowCommand::Fit) => self.look.view.fit = true,
             Some(WindowCommand::ActualPixels) => self.look.view = View::actual_pixels(),
             Some(WindowCommand::Board) => self.sheet = Sheet::BoardChooser,
             Some(WindowCommand::ExportBoard) if self.state.board.as_ref().is_some_and(|open| open.done() > 0) => {
                 self.sheet = Sheet::BoardExporter;
+            }
+            Some(WindowCommand::ExportPictures) if !self.state.history.entries().is_empty() => {
+                self.sheet = Sheet::PictureExporter;
             }
             Some(WindowCommand::Help) => self.sheet = toggled(Sheet::Help, matches!(self.sheet, Sheet::Help)),
             Some(WindowCommand::Library) => {
@@ -214,7 +231,13 @@ impl StudioApp {
             Some(WindowCommand::CropEditor) if self.state.selected_reference().is_some() => {
                 self.sheet = Sheet::CropEditor;
             }
-            Some(WindowCommand::CropEditor | WindowCommand::ExportBoard) | None => {}
+            Some(
+                WindowCommand::CropEditor
+                | WindowCommand::ExportBoard
+                | WindowCommand::ExportPictures
+                | WindowCommand::CompareCells,
+            )
+            | None => {}
         }
     }
 
@@ -230,7 +253,14 @@ impl StudioApp {
         let stays = match &mut self.sheet {
             Sheet::None => true,
             Sheet::Help => help_sheet(ctx),
-            Sheet::Library => library_browser(ctx, &mut self.state, &mut self.textures, commands),
+            Sheet::Library => {
+                let (stays, exports) = library_browser(ctx, &mut self.state, &mut self.textures, commands);
+                if exports {
+                    self.picture_exporter.of = ExportOf::Found;
+                    self.sheet = Sheet::PictureExporter;
+                }
+                stays
+            }
             Sheet::BoardChooser => {
                 self.board_chooser.add_pictures(std::mem::take(&mut self.state.board_pictures));
                 self.board_chooser.show(ctx, &self.state, commands)
@@ -239,6 +269,7 @@ impl StudioApp {
                 let picked: Vec<usize> = self.board_look.picked.iter().copied().collect();
                 self.board_exporter.show(ctx, &mut self.state, &picked, commands)
             }
+            Sheet::PictureExporter => self.picture_exporter.show(ctx, &mut self.state, commands),
             Sheet::Models => self.models.show(ctx, &mut self.state, commands),
             Sheet::CropEditor => crop_editor(ctx, &mut self.state, &mut self.textures),
             Sheet::Palette(palette) => match palette.show(ctx, &self.state) {

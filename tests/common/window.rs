@@ -52,9 +52,13 @@ pub fn open_on(home: &Path, pictures: Vec<PathBuf>, engine: Box<dyn Engine>) -> 
 /// A window that is painted by `state`, of this size in points.
 pub fn open_painted(home: &Path, size: [f32; 2], state: &RenderState) -> (Window, Arc<FakeEngine>) {
     let fake = Arc::new(FakeEngine::start(None).unwrap());
+    (open_painted_on(home, size, state, Box::new(Shared(fake.clone()))), fake)
+}
+
+/// As [`open_painted`], on an engine of the caller's own.
+pub fn open_painted_on(home: &Path, size: [f32; 2], state: &RenderState, engine: Box<dyn Engine>) -> Window {
     let renderer = WgpuTestRenderer::from_render_state(state.clone());
-    let builder = Harness::builder().with_size(size).renderer(renderer);
-    (build(builder, home, Vec::new(), Box::new(Shared(fake.clone()))), fake)
+    build(Harness::builder().with_size(size).renderer(renderer), home, Vec::new(), engine)
 }
 
 fn build(builder: HarnessBuilder<StudioApp>, home: &Path, pictures: Vec<PathBuf>, engine: Box<dyn Engine>) -> Window {
