@@ -38,8 +38,10 @@ fn field(path: &str, label: &str) -> Option<u64> {
 const LIVE_MAPS: u64 = 12;
 /// Attention holds its scores, their exponentials and the weights of one chunk of queries: 64 MiB each at most.
 const ATTENTION_BYTES: u64 = 3 * (64 << 20);
-/// The same for the VAE, per pixel of its outermost level. SDXL's at 1024 x 1024, where a map takes 512 MiB, takes 7.5.
-const LIVE_VAE_MAPS: u64 = 8;
+/// The same for the VAE, per pixel of its outermost level. SDXL's at 1024 x 1024, where a map takes 512 MiB, takes 3 (the one
+/// that was enlarged last has twice the channels); candle's operations hold what lies between besides, and took 7.5.
+const LIVE_VAE_MAPS: u64 = 4;
+const CANDLES_VAE_MAPS: u64 = 8;
 /// The kernels' weights lie on large pages, which rounds each up: SDXL's UNet in f16 takes 1.09 of its bytes (`tests/full_size.py`).
 const ON_PAGES: f64 = 1.09;
 
@@ -57,12 +59,13 @@ fn pass_bytes(width: u64, latents: u64, batch: usize, element: u64) -> u64 {
 
 /// Bytes that decoding one picture of `pixels` in f32 needs beside the VAE's weights.
 pub fn vae_bytes(config: &AutoencoderKlConfig, pixels: u64) -> u64 {
-    decoding_bytes(first(&config.block_out_channels), pixels, F32)
+    decoding_bytes(first(&config.block_out_channels), pixels, F32 * LIVE_VAE_MAPS)
 }
 
-fn decoding_bytes(width: u64, pixels: u64, element: u64) -> u64 {
+/// `each`: bytes of as many maps as live, for one number of the outermost.
+fn decoding_bytes(width: u64, pixels: u64, each: u64) -> u64 {
     let whole = crate::nn::autoencoder_kl::MAX_WHOLE_SIDE as u64;
-    ATTENTION_BYTES + pixels.min(whole * whole) * width * element * LIVE_VAE_MAPS
+    ATTENTION_BYTES + pixels.min(whole * whole) * width * each
 }
 
 fn first(channels: &[usize]) -> u64 {
@@ -210,7 +213,8 @@ impl MemoryNeed {
         let pass = pass_bytes(self.unet_width, latents, batch, storage.element());
         let decoder = self.decoder_storage(storage);
         // The picture itself, as floats and blended tiles.
-        let decoding = decoding_bytes(self.vae_width, pixels, decoder.element()) + pixels * 3 * 4 * 3;
+        let maps = if decoder.is_as_stored { LIVE_VAE_MAPS } else { CANDLES_VAE_MAPS };
+        let decoding = decoding_bytes(self.vae_width, pixels, decoder.element() * maps) + pixels * 3 * 4 * 3;
         let decoding = sampling + self.vae.on(decoder) + decoding;
         self.largest_encoder.on(storage).max(sampling + pass).max(decoding)
     }
@@ -297,7 +301,7 @@ mod tests {
     fn an_overflowing_vae_is_counted_in_f32() {
         let (size, own) = ((1024, 1024), sdxl(Dtype::F16));
         let fixed = MemoryNeed { has_wide_vae: false, ..own };
-        let maps = 1024 * 1024 * 128 * LIVE_VAE_MAPS;
+        let maps = 1024 * 1024 * 128 * CANDLES_VAE_MAPS;
         assert_eq!(own.bytes(GPU, size, 2) - fixed.bytes(GPU, size, 2), 2 * own.vae.parameters + 2 * maps);
         assert_eq!(own.bytes(KERNELS, size, 2), fixed.bytes(KERNELS, size, 2));
         // bf16 has f32's range.

@@ -60,6 +60,13 @@ pub(super) fn with_slices<T>(tensors: &[&Tensor], body: impl FnOnce(&[&[f32]]) -
     body(&slices)
 }
 
+/// Numbers as a place to be written to.
+pub(super) fn unwritten(numbers: &mut [f32]) -> &mut [MaybeUninit<f32>] {
+    let (start, len) = (numbers.as_mut_ptr().cast(), numbers.len());
+    // SAFETY: the same numbers, which the callers of this room only ever write to this way.
+    unsafe { std::slice::from_raw_parts_mut(start, len) }
+}
+
 /// A vector of `len` numbers that `fill` writes, without writing zeros first.
 ///
 /// # Safety

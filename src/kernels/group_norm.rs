@@ -4,13 +4,15 @@
 //! nothing cancels; then the mean is taken off, and one multiplication and addition follows a channel. Sums of a few dozen numbers are made in f32 and
 //! added up in f64.
 
+use std::mem::MaybeUninit;
+
 use candle_core::{Result, Tensor, bail};
 use rayon::prelude::*;
 
 use super::Isa;
 use super::dense::{filled, is_channels_last, with_slices};
-use super::math::sigmoid_weighted;
-use super::simd::{Simd, simd_dispatch};
+use super::group_norm_loops::{channel_sums, scale_all, scale_pixels, sums};
+use super::meter::{measured, shape_words};
 
 /// Numbers whose sum is made in f32.
 const BLOCK: usize = 1024;
@@ -30,19 +32,38 @@ pub struct GroupNormSpec<'a> {
     pub silu: bool,
 }
 
+impl GroupNormSpec<'_> {
+    /// Its name for the meter.
+    pub(super) fn op(&self) -> &'static str {
+        if self.silu { "group norm, SiLU" } else { "group norm" }
+    }
+
+    fn check(&self, channels: usize) -> Result<()> {
+        let fits = self.groups > 0 && channels > 0 && channels.is_multiple_of(self.groups);
+        if !fits || self.weight.dims() != [channels] || self.bias.dims() != [channels] {
+            bail!("a norm of {} groups and {:?} channels got {channels}", self.groups, self.weight.dims());
+        }
+        Ok(())
+    }
+}
+
 /// `[batch, channels, …]`, f32 on the CPU; the result lies as `x` does, channels-first or channels-last.
 pub fn group_norm(x: &Tensor, spec: &GroupNormSpec) -> Result<Tensor> {
     group_norm_with(Isa::best(), x, spec)
 }
 
-fn group_norm_with(isa: Isa, x: &Tensor, spec: &GroupNormSpec) -> Result<Tensor> {
+pub(super) fn group_norm_with(isa: Isa, x: &Tensor, spec: &GroupNormSpec) -> Result<Tensor> {
+    measured(spec.op(), || (shape_words(x.dims()), 0.0), || normalised(isa, x, spec))
+}
+
+fn normalised(isa: Isa, x: &Tensor, spec: &GroupNormSpec) -> Result<Tensor> {
     let (batch, channels) = match x.dims() {
         [batch, channels, _, ..] => (*batch, *channels),
         dims => bail!("a group norm takes [batch, channels, …], and got {dims:?}"),
     };
-    let fits = spec.groups > 0 && channels > 0 && channels.is_multiple_of(spec.groups);
-    if !fits || spec.weight.dims() != [channels] || spec.bias.dims() != [channels] || x.elem_count() == 0 {
-        bail!("a norm of {} groups and {:?} channels got {:?}", spec.groups, spec.weight.dims(), x.dims());
+    spec.check(channels)?;
+    if x.elem_count() == 0 {
+        bail!("a norm got a map without numbers, {:?}", x.dims());
     }
     let (weight, bias) = (spec.weight.contiguous()?, spec.bias.contiguous()?);
     let is_last = is_channels_last(x);
@@ -107,24 +128,27 @@ impl Map {
     /// A pixel is one piece of memory; a task takes some.
     fn channels_last(self, x: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
         let picture = self.pixels * self.channels;
-        let task = (TASK / self.channels).clamp(1, self.pixels) * self.channels;
-        let factors: Vec<(Vec<f32>, Vec<f32>)> = x.chunks(picture).map(|x| self.factors(x, task, weight)).collect();
-        // SAFETY: both sides are cut alike into whole pixels, and `scale_pixels` writes all of them; the machine has
-        // `isa`.
+        let task = self.task();
+        let scales = Scales::new(self, x, weight, bias);
+        // SAFETY: both sides are cut alike into whole pixels, and `apply` writes all of them.
         unsafe {
             filled(x.len(), |out| {
-                for ((out, x), (mean, factor)) in out.chunks_mut(picture).zip(x.chunks(picture)).zip(&factors) {
-                    out.par_chunks_mut(task).zip(x.par_chunks(task)).for_each(|(out, x)| {
-                        scale_pixels(self.isa, x, [mean, factor, bias], self.silu, out.as_mut_ptr().cast());
-                    });
+                for (i, (out, x)) in out.chunks_mut(picture).zip(x.chunks(picture)).enumerate() {
+                    let tasks = out.par_chunks_mut(task).zip(x.par_chunks(task));
+                    tasks.for_each(|(out, x)| scales.apply(i, x, out));
                 }
             })
         }
     }
 
+    /// Numbers of whole pixels.
+    fn task(&self) -> usize {
+        (TASK / self.channels).clamp(1, self.pixels) * self.channels
+    }
+
     /// What is taken off each channel of one picture, and what it is multiplied by then.
-    fn factors(&self, x: &[f32], task: usize, weight: &[f32]) -> (Vec<f32>, Vec<f32>) {
-        let channels = self.channels;
+    fn factors(&self, x: &[f32], weight: &[f32]) -> (Vec<f32>, Vec<f32>) {
+        let (channels, task) = (self.channels, self.task());
         let origin = &x[..channels];
         let add = |mut a: Vec<f64>, b: Vec<f64>| {
             a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
@@ -163,160 +187,42 @@ impl Map {
     }
 }
 
-simd_dispatch! {
-    /// The sum of `x - origin`, and of its squares.
-    ///
-    /// # Safety
-    /// The machine has `isa`.
-    unsafe fn sums = sums_of(x: &[f32], origin: f32) -> [f32; 2]
+/// What a norm does to each number of some pictures that lie channels-last, known once their statistics are: whoever reads
+/// the pictures next can do it on the way, and the normalised ones need never exist.
+pub(super) struct Scales {
+    isa: Isa,
+    silu: bool,
+    bias: Vec<f32>,
+    /// Mean and factor of each channel, picture by picture.
+    pictures: Vec<(Vec<f32>, Vec<f32>)>,
 }
 
-#[inline(always)]
-unsafe fn sums_of<S: Simd>(x: &[f32], origin: f32) -> [f32; 2] {
-    let (n, x) = (x.len(), x.as_ptr());
-    // SAFETY: no load passes the end of the slice; the caller promises the set.
-    unsafe {
-        let origins = S::splat(origin);
-        let mut sum = [S::splat(0.0); 2];
-        let mut squares = sum;
-        let mut i = 0;
-        while i + 2 * S::LANES <= n {
-            for v in 0..2 {
-                let off = S::sub(S::load(x.add(i + v * S::LANES)), origins);
-                sum[v] = S::add(sum[v], off);
-                squares[v] = S::fma(off, off, squares[v]);
-            }
-            i += 2 * S::LANES;
+impl Scales {
+    /// Of `batch` pictures of `channels` channels, one after the other.
+    pub(super) fn of(isa: Isa, x: &[f32], batch: usize, channels: usize, spec: &GroupNormSpec) -> Result<Self> {
+        spec.check(channels)?;
+        let pixels = x.len() / (batch * channels).max(1);
+        if pixels == 0 || pixels * batch * channels != x.len() {
+            bail!("{} numbers are no {batch} pictures of {channels} channels", x.len());
         }
-        let mut out = [S::sum(S::add(sum[0], sum[1])), S::sum(S::add(squares[0], squares[1]))];
-        while i < n {
-            let off = *x.add(i) - origin;
-            out[0] += off;
-            out[1] += off * off;
-            i += 1;
-        }
-        out
+        let map = Map { isa, channels, pixels, groups: spec.groups, eps: spec.eps, silu: spec.silu };
+        with_slices(&[&spec.weight.contiguous()?, &spec.bias.contiguous()?], |slices| {
+            let &[weight, bias] = slices else { bail!("two tensors went in") };
+            Ok(Self::new(map, x, weight, bias))
+        })
     }
-}
 
-simd_dispatch! {
-    /// Adds `x - origin` of each channel to the first half of `out`, and its squares to the second.
-    ///
-    /// # Safety
-    /// The machine has `isa`; `x` holds whole pixels of `origin.len()` channels, `out` twice as many numbers.
-    unsafe fn channel_sums = channel_sums_of(x: &[f32], origin: &[f32], out: *mut f32)
-}
-
-#[inline(always)]
-unsafe fn channel_sums_of<S: Simd>(x: &[f32], origin: &[f32], out: *mut f32) {
-    let channels = origin.len();
-    let origin = origin.as_ptr();
-    // SAFETY: the caller's promise.
-    unsafe {
-        let quarter = x.len() / channels / 4;
-        let (four, rest) = x.split_at(quarter * 4 * channels);
-        for pixels in four.chunks_exact(4 * channels) {
-            add_pixels::<S, 4>(pixels.as_ptr(), channels, origin, out);
-        }
-        for pixel in rest.chunks_exact(channels) {
-            add_pixels::<S, 1>(pixel.as_ptr(), channels, origin, out);
-        }
+    fn new(map: Map, x: &[f32], weight: &[f32], bias: &[f32]) -> Self {
+        let pictures = x.chunks(map.pixels * map.channels).map(|x| map.factors(x, weight)).collect();
+        Self { isa: map.isa, silu: map.silu, bias: bias.to_vec(), pictures }
     }
-}
 
-/// `N` pixels at once, so that the sums are read and written once for all of them.
-#[inline(always)]
-unsafe fn add_pixels<S: Simd, const N: usize>(x: *const f32, channels: usize, origin: *const f32, out: *mut f32) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let squares = out.add(channels);
-        let mut i = 0;
-        while i + S::LANES <= channels {
-            let from = S::load(origin.add(i));
-            let (mut sum, mut square) = (S::load(out.add(i)), S::load(squares.add(i)));
-            for pixel in 0..N {
-                let off = S::sub(S::load(x.add(pixel * channels + i)), from);
-                sum = S::add(sum, off);
-                square = S::fma(off, off, square);
-            }
-            S::store(out.add(i), sum);
-            S::store(squares.add(i), square);
-            i += S::LANES;
-        }
-        while i < channels {
-            for pixel in 0..N {
-                let off = *x.add(pixel * channels + i) - *origin.add(i);
-                *out.add(i) += off;
-                *squares.add(i) += off * off;
-            }
-            i += 1;
-        }
-    }
-}
-
-simd_dispatch! {
-    /// `(x - mean) * factor + bias`, and its SiLU if `silu`.
-    ///
-    /// # Safety
-    /// The machine has `isa`; `out` reaches as far as `x`.
-    unsafe fn scale_all = scaled_all(x: &[f32], mean_factor_bias: [f32; 3], silu: bool, out: *mut f32)
-}
-
-#[inline(always)]
-unsafe fn scaled_all<S: Simd>(x: &[f32], mean_factor_bias: [f32; 3], silu: bool, out: *mut f32) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let [mean, factor, bias] = mean_factor_bias;
-        let with = [S::splat(mean), S::splat(factor), S::splat(bias)];
-        let (n, x) = (x.len(), x.as_ptr());
-        let mut i = 0;
-        while i + S::LANES <= n {
-            S::store(out.add(i), scaled::<S>(S::load(x.add(i)), with, silu));
-            i += S::LANES;
-        }
-        if i < n {
-            S::store_part(out.add(i), scaled::<S>(S::load_part(x.add(i), n - i), with, silu), n - i);
-        }
-    }
-}
-
-simd_dispatch! {
-    /// The same with a mean, a factor and a bias for each channel.
-    ///
-    /// # Safety
-    /// The machine has `isa`; the three are of one length, `x` holds whole pixels of it, and `out` reaches as far as `x`.
-    unsafe fn scale_pixels = scaled_pixels(x: &[f32], mean_factor_bias: [&[f32]; 3], silu: bool, out: *mut f32)
-}
-
-#[inline(always)]
-unsafe fn scaled_pixels<S: Simd>(x: &[f32], mean_factor_bias: [&[f32]; 3], silu: bool, out: *mut f32) {
-    let channels = mean_factor_bias[0].len();
-    let [mean, factor, bias] = mean_factor_bias.map(<[f32]>::as_ptr);
-    // SAFETY: the caller's promise.
-    unsafe {
-        for (pixel, x) in x.chunks_exact(channels).enumerate() {
-            let (x, out) = (x.as_ptr(), out.add(pixel * channels));
-            let mut i = 0;
-            while i + S::LANES <= channels {
-                let with = [S::load(mean.add(i)), S::load(factor.add(i)), S::load(bias.add(i))];
-                S::store(out.add(i), scaled::<S>(S::load(x.add(i)), with, silu));
-                i += S::LANES;
-            }
-            if i < channels {
-                let n = channels - i;
-                let with = [S::load_part(mean.add(i), n), S::load_part(factor.add(i), n), S::load_part(bias.add(i), n)];
-                S::store_part(out.add(i), scaled::<S>(S::load_part(x.add(i), n), with, silu), n);
-            }
-        }
-    }
-}
-
-#[inline(always)]
-unsafe fn scaled<S: Simd>(x: S::V, [mean, factor, bias]: [S::V; 3], silu: bool) -> S::V {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let y = S::fma(S::sub(x, mean), factor, bias);
-        if silu { sigmoid_weighted::<S>(y, 1.0) } else { y }
+    /// Writes all of `out` from some pixels of a picture, as many numbers.
+    pub(super) fn apply(&self, picture: usize, x: &[f32], out: &mut [MaybeUninit<f32>]) {
+        let (mean, factor) = &self.pictures[picture];
+        assert!(x.len() == out.len() && x.len().is_multiple_of(self.bias.len()), "lengths");
+        // SAFETY: mean, factor and bias hold a number a channel, `x` whole pixels and `out` as many; the machine has `isa`.
+        unsafe { scale_pixels(self.isa, x, [mean, factor, &self.bias], self.silu, out.as_mut_ptr().cast()) };
     }
 }
 

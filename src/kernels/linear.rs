@@ -93,9 +93,9 @@ pub(super) fn f32_row(bias: &Tensor, outputs: usize) -> Result<Tensor> {
 }
 
 /// Rows one after the other.
-struct PlainRows<'a> {
-    numbers: &'a [f32],
-    width: usize,
+pub(super) struct PlainRows<'a> {
+    pub numbers: &'a [f32],
+    pub width: usize,
 }
 
 impl Rows for PlainRows<'_> {

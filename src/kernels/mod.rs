@@ -12,10 +12,12 @@
 pub mod activation;
 pub mod attention;
 mod attention_tile;
+mod band;
 mod buffer;
 mod conv2d;
 pub mod dense;
 pub mod group_norm;
+mod group_norm_loops;
 mod isa;
 pub mod layer_norm;
 mod linear;
@@ -28,6 +30,7 @@ pub mod peak;
 mod plan;
 mod product;
 pub mod recycler;
+mod residual;
 mod simd;
 #[cfg(target_arch = "x86_64")]
 mod simd_x86;
@@ -42,5 +45,6 @@ mod winograd_transforms;
 pub use conv2d::{ConvExtras, PackedConv2d, Window};
 pub use isa::Isa;
 pub use linear::PackedLinear;
+pub use residual::ResidualBlock;
 pub use stored::{get_as_stored, is_as_stored};
 pub use tensors::{channels_first, channels_last};

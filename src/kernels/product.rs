@@ -6,12 +6,14 @@
 //! panel stays in the first cache while all rows of the block pass by, and meanwhile the next piece is fetched.
 
 use std::cell::RefCell;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::activation::gelu_in_place;
 use super::buffer::Buffer;
+use super::dense::filled;
 use super::microkernel::{DEPTH, MAX_COLUMNS, MAX_ROWS, Tile, run, tile_rows};
 use super::panels::Panels;
 use super::plan::Plan;
@@ -80,9 +82,16 @@ struct Block {
 impl<R: Rows> Product<'_, R> {
     pub(super) fn run(&self) -> Vec<f32> {
         let len = self.groups * self.rows * self.panels.results();
-        let mut out: Vec<f32> = Vec::with_capacity(len);
+        // SAFETY: `run_into` writes every number.
+        unsafe { filled(len, |out| self.run_into(out)) }
+    }
+
+    /// Writes all of `out`, which has room for the results and no more.
+    pub(super) fn run_into(&self, out: &mut [MaybeUninit<f32>]) {
+        let len = out.len();
+        assert_eq!(len, self.groups * self.rows * self.panels.results(), "lengths");
         if len == 0 {
-            return out;
+            return;
         }
         let slices =
             [(self.bias, self.panels.outputs), (self.shift, self.groups * self.panels.outputs), (self.residual, len)];
@@ -92,7 +101,8 @@ impl<R: Rows> Product<'_, R> {
         let added = self.added();
         let threads = rayon::current_num_threads();
         let plan = Plan::new(self.panels, self.groups, self.rows, threads);
-        let target = Out(out.as_mut_ptr());
+        let target = Out(out.as_mut_ptr().cast());
+        // The plan hands out every row with every panel, so each number is written.
         (0..plan.workers(threads)).into_par_iter().with_max_len(1).for_each(|worker| {
             SCRATCH.with_borrow_mut(|scratch| {
                 let mut held = None;
@@ -106,9 +116,6 @@ impl<R: Rows> Product<'_, R> {
                 }
             });
         });
-        // SAFETY: the plan hands out every row with every panel, so each number was written.
-        unsafe { out.set_len(len) };
-        out
     }
 
     /// Bias and shift by panel with its padding, one row a group.

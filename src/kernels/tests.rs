@@ -176,7 +176,7 @@ fn check_conv(isa: Isa, case: &Case, dtype: DType) {
 
     // The same from a picture that lies channels-last, with all that can be added.
     let x = channels_last(&x).unwrap().permute((0, 3, 1, 2)).unwrap();
-    let extras = ConvExtras { shift: Some(&shift), residual: Some(&residual), enlarged };
+    let extras = ConvExtras { shift: Some(&shift), residual: Some(&residual), enlarged, norm: None };
     let (shift, residual) = (f64s(&shift), f64s(&residual));
     let pixels = height * width;
     let wanted: Vec<f64> = wanted.iter().enumerate().map(|(i, sum)| sum + shift[i / pixels] + residual[i]).collect();

@@ -5,15 +5,20 @@
 //! products in scratch that stays in the second cache.
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
+use super::band::Band;
 use super::buffer::Buffer;
-use super::conv2d::Windows;
+use super::conv2d::{Geometry, Window};
+use super::dense::{filled, unwritten};
+use super::group_norm::Scales;
+use super::linear::PlainRows;
 use super::microkernel::{DEPTH, MAX_COLUMNS, Tile, run, tile_rows};
 use super::panels::Panels;
-use super::product::{LINE, Out, ZEROS, room};
+use super::product::{LINE, Out, Product, ZEROS, room};
 use super::winograd_transforms::{NOWHERE, PIXELS, PLACES, Pixels, SIDE, STEP, pixels, weights, window};
 
 /// Numbers of transformed windows that are held at a time: 32 MiB.
@@ -40,7 +45,7 @@ pub(super) fn pays(channels: usize, height: usize, width: usize) -> bool {
 /// `[batch, height, width, outputs]`.
 pub(super) struct Winograd<'a> {
     pub panels: &'a Panels,
-    pub windows: Windows<'a>,
+    pub geometry: Geometry,
     pub batch: usize,
     /// Of the result.
     pub size: (usize, usize),
@@ -48,12 +53,56 @@ pub(super) struct Winograd<'a> {
     pub bias: Option<&'a [f32]>,
     /// `[batch, outputs]`
     pub shift: Option<&'a [f32]>,
-    /// Of the shape of the result.
-    pub residual: Option<&'a [f32]>,
+    /// Done to the picture first; the picture is not enlarged then.
+    pub norm: Option<&'a Scales>,
+    pub joined: Joined<'a>,
 }
 
-/// The transformed windows of the last convolution, kept for the next.
-static WINDOWS: Mutex<Option<Buffer<f32>>> = Mutex::new(None);
+/// What is added to the result.
+pub(super) enum Joined<'a> {
+    Nothing,
+    /// Of its shape.
+    Map(&'a [f32]),
+    /// The product of each pixel of another picture of its size with these, and a bias: made as it is needed.
+    Product {
+        panels: &'a Panels,
+        bias: Option<&'a [f32]>,
+        picture: &'a [f32],
+    },
+}
+
+/// Where the picture is, and where its convolution goes.
+enum Place<'a> {
+    Apart { picture: &'a [f32], out: Out },
+    Same(&'a mut [f32]),
+}
+
+impl Place<'_> {
+    fn picture(&self) -> &[f32] {
+        match self {
+            Self::Apart { picture, .. } => picture,
+            Self::Same(map) => map,
+        }
+    }
+
+    fn out(&mut self) -> Out {
+        match self {
+            Self::Apart { out, .. } => *out,
+            Self::Same(map) => Out(map.as_mut_ptr()),
+        }
+    }
+}
+
+/// What the threads share, kept from one convolution for the next.
+struct Shared {
+    /// Transformed windows.
+    windows: Buffer<f32>,
+    band: Band,
+    /// What [`Joined::Product`] makes.
+    joined: Buffer<f32>,
+}
+
+static SHARED: Mutex<Option<Shared>> = Mutex::new(None);
 
 struct Scratch {
     taps: Buffer<f32>,
@@ -85,43 +134,116 @@ impl Chunk {
     }
 }
 
-impl Winograd<'_> {
-    pub(super) fn run(&self) -> Vec<f32> {
-        let (height, width) = self.size;
-        let outputs = self.panels.outputs;
-        let len = self.batch * height * width * outputs;
-        let mut out: Vec<f32> = Vec::with_capacity(len);
-        let slices = [(self.bias, outputs), (self.shift, self.batch * outputs), (self.residual, len)];
-        // A wrong length would read beyond the end: the callers check shapes, this is the last line.
-        assert!(slices.iter().all(|(slice, wanted)| slice.is_none_or(|slice| slice.len() == *wanted)), "lengths");
-        let target = Out(out.as_mut_ptr());
+/// Numbers from `begins` of the result on; None for zeros.
+type Addend<'a> = Option<(&'a [f32], usize)>;
 
+impl Winograd<'_> {
+    pub(super) fn run(&self, picture: &[f32]) -> Vec<f32> {
+        let len = self.batch * self.size.0 * self.size.1 * self.panels.outputs;
+        // SAFETY: each window writes its pixels in each panel, so each number is written.
+        unsafe { filled(len, |out| self.perform(Place::Apart { picture, out: Out(out.as_mut_ptr().cast()) })) }
+    }
+
+    /// The result takes the place of the picture: of its shape, padded by one pixel, and normalised first.
+    pub(super) fn run_in_place(&self, map: &mut [f32]) {
+        let Geometry { channels, size, window, .. } = self.geometry;
+        let is_alike = (channels, size) == (self.panels.outputs, self.size) && window == Window::padded(1);
+        assert!(is_alike && self.norm.is_some(), "a convolution that cannot be done in place");
+        self.perform(Place::Same(map));
+    }
+
+    /// Chunk by chunk, each some whole lines of windows.
+    fn perform(&self, mut place: Place) {
+        let (height, width) = self.size;
+        let (outputs, row) = (self.panels.outputs, self.geometry.size.1 * self.channels());
+        let len = self.batch * height * width * outputs;
+        // A wrong length would read or write beyond the end: the callers check shapes, this is the last line.
+        let picture = self.batch * self.geometry.size.0 * row;
+        let joined = match self.joined {
+            Joined::Map(map) => map.len() == len,
+            Joined::Product { panels, picture, .. } => {
+                panels.outputs == outputs && picture.len() * outputs == len * panels.inputs
+            }
+            Joined::Nothing => true,
+        };
+        let slices = [(self.bias, outputs), (self.shift, self.batch * outputs)];
+        let slices = slices.iter().all(|(slice, wanted)| slice.is_none_or(|slice| slice.len() == *wanted));
+        assert!(slices && joined && place.picture().len() == picture, "lengths");
         if len == 0 {
-            return out;
+            return;
         }
-        let total = self.batch * height.div_ceil(STEP) * width.div_ceil(STEP);
+        let (lines, columns) = (self.batch * height.div_ceil(STEP), width.div_ceil(STEP));
         let blocks = self.channels().div_ceil(DEPTH);
-        let most = (CHUNK_NUMBERS / (blocks * PLACES * DEPTH)).max(1);
+        let most = (CHUNK_NUMBERS / (blocks * PLACES * DEPTH * columns)).max(1);
         // Equal chunks rather than full ones and a rest.
-        let held = total.div_ceil(total.div_ceil(most));
-        let kept = WINDOWS.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let mut numbers = kept.unwrap_or_else(|| Buffer::of(0.0, 0));
-        let numbers_at = Out(room(&mut numbers, blocks * PLACES * held * DEPTH).as_mut_ptr());
-        for first in (0..total).step_by(held) {
-            let chunk = Chunk { first, count: held.min(total - first), held, numbers: numbers_at };
-            (0..chunk.count).into_par_iter().with_min_len(4).for_each(|window| self.transform(chunk, window));
+        let step = lines.div_ceil(lines.div_ceil(most));
+        let chunks = || (0..lines).step_by(step).map(|first| first..lines.min(first + step));
+
+        let kept = SHARED.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let none = || Buffer::of(0.0, 0);
+        let mut shared = kept.unwrap_or_else(|| Shared { windows: none(), band: Band::new(), joined: none() });
+        let Shared { windows, band, joined } = &mut shared;
+        let held = step * columns;
+        let numbers = Out(room(windows, blocks * PLACES * held * DEPTH).as_mut_ptr());
+        if self.norm.is_some() {
+            band.begin(chunks().map(|lines| self.rows_read(lines).len()).max().unwrap_or(0), row);
+        }
+        for lines in chunks() {
+            let chunk = Chunk { first: lines.start * columns, count: lines.len() * columns, held, numbers };
+            let (from, begins) = match self.norm {
+                Some(scales) => {
+                    let rows = self.rows_read(lines.clone());
+                    band.advance(scales, place.picture(), row, self.geometry.size.0, rows);
+                    (band.numbers(), band.first() * row)
+                }
+                None => (place.picture(), 0),
+            };
+            let transform = |window| self.transform(chunk, window, from, begins);
+            (0..chunk.count).into_par_iter().with_min_len(4).for_each(transform);
+            let addend = self.addend(lines, joined);
+            let out = place.out();
             let parts = chunk.count.div_ceil(TASK_WINDOWS);
             let rows = chunk.count.div_ceil(parts);
             (0..parts * self.panels.count()).into_par_iter().with_max_len(1).for_each(|task| {
                 let (panel, first) = (task / parts, task % parts * rows);
-                let rows = rows.min(chunk.count - first);
-                SCRATCH.with_borrow_mut(|scratch| self.multiply(chunk, panel, first, rows, scratch, target));
+                let windows = first..chunk.count.min(first + rows);
+                SCRATCH.with_borrow_mut(|scratch| self.multiply(chunk, panel, windows, scratch, addend, out));
             });
         }
-        *WINDOWS.lock().unwrap_or_else(PoisonError::into_inner) = Some(numbers);
-        // SAFETY: each window writes its pixels in each panel, so each number was written.
-        unsafe { out.set_len(len) };
-        out
+        *SHARED.lock().unwrap_or_else(PoisonError::into_inner) = Some(shared);
+    }
+
+    /// Picture and first row in the result of a line of windows.
+    fn line(&self, line: usize) -> (usize, usize) {
+        let lines = self.size.0.div_ceil(STEP);
+        (line / lines, line % lines * STEP)
+    }
+
+    /// The rows that some lines of windows read, of all pictures' rows one after the other.
+    fn rows_read(&self, lines: Range<usize>) -> Range<usize> {
+        let (height, before) = (self.geometry.size.0, self.geometry.window.before);
+        let inside = |(picture, y): (usize, usize), below: usize| {
+            picture * height + (y + below).saturating_sub(before).min(height)
+        };
+        inside(self.line(lines.start), 0)..inside(self.line(lines.end - 1), SIDE)
+    }
+
+    /// What joins the pixels of some lines of windows.
+    fn addend<'a>(&'a self, lines: Range<usize>, room_for: &'a mut Buffer<f32>) -> Addend<'a> {
+        let (panels, bias, picture) = match self.joined {
+            Joined::Nothing => return None,
+            Joined::Map(map) => return Some((map, 0)),
+            Joined::Product { panels, bias, picture } => (panels, bias, picture),
+        };
+        let (height, width) = self.size;
+        let (first, last) = (self.line(lines.start), self.line(lines.end - 1));
+        let pixels = (first.0 * height + first.1) * width..(last.0 * height + height.min(last.1 + STEP)) * width;
+        let numbers = &picture[pixels.start * panels.inputs..pixels.end * panels.inputs];
+        let out = room(room_for, pixels.len() * panels.outputs);
+        let left = PlainRows { numbers, width: panels.inputs };
+        let product = Product { panels, left, groups: 1, rows: pixels.len(), bias, shift: None, residual: None };
+        product.run_into(unwritten(&mut out[..pixels.len() * panels.outputs]));
+        Some((out, pixels.start * panels.outputs))
     }
 
     fn channels(&self) -> usize {
@@ -141,14 +263,14 @@ impl Winograd<'_> {
         (window / (rows * columns), window / columns % rows * STEP, window % columns * STEP)
     }
 
-    /// Transforms one window of the picture into `chunk`.
-    fn transform(&self, chunk: Chunk, index: usize) {
+    /// Transforms one window into `chunk`; `numbers` are those of the picture from `begins` on.
+    fn transform(&self, chunk: Chunk, index: usize, numbers: &[f32], begins: usize) {
         static PADDING: [f32; DEPTH] = [0.0; DEPTH];
         let (picture, y, x) = self.place(chunk.first + index);
         for (block, (first, depth)) in self.blocks().enumerate() {
             let from: [*const f32; PLACES] = std::array::from_fn(|place| {
-                let pixel = self.windows.pixel(picture, y + place / SIDE, x + place % SIDE);
-                pixel.map_or(PADDING.as_ptr(), |start| self.windows.numbers[start + first..][..depth].as_ptr())
+                let pixel = self.geometry.pixel(picture, y + place / SIDE, x + place % SIDE);
+                pixel.map_or(PADDING.as_ptr(), |start| numbers[start - begins + first..][..depth].as_ptr())
             });
             // SAFETY: each pixel has `depth` channels from `first` on, as the slice shows, or is padding of `DEPTH` zeros;
             // the chunk has room for `DEPTH` numbers at each place of each window, and this window is this call's own.
@@ -159,8 +281,17 @@ impl Winograd<'_> {
         }
     }
 
-    /// All 36 products of `rows` windows with one panel, and their pixels.
-    fn multiply(&self, chunk: Chunk, panel: usize, first: usize, rows: usize, scratch: &mut Scratch, target: Out) {
+    /// All 36 products of some of the chunk's windows with one panel, and their pixels.
+    fn multiply(
+        &self,
+        chunk: Chunk,
+        panel: usize,
+        windows: Range<usize>,
+        scratch: &mut Scratch,
+        addend: Addend,
+        target: Out,
+    ) {
+        let (first, rows) = (windows.start, windows.len());
         let (panels, isa, columns) = (self.panels, self.panels.isa, self.panels.columns());
         let taps = room(&mut scratch.taps, 9 * TRANSFORM_INPUTS * columns);
         let transformed = room(&mut scratch.weights, PLACES * PIECE * columns);
@@ -212,7 +343,8 @@ impl Winograd<'_> {
             }
         }
         for row in 0..rows {
-            self.write(chunk.first + first + row, panel, &sums[row * columns..], rows * columns, target);
+            let sums = (&sums[row * columns..], rows * columns);
+            self.write(chunk.first + first + row, panel, sums, addend, target);
         }
     }
 
@@ -235,7 +367,7 @@ impl Winograd<'_> {
     }
 
     /// The pixels of a window, but for those beyond an odd side; the sums of its places lie `stride` apart.
-    fn write(&self, window: usize, panel: usize, sums: &[f32], stride: usize, target: Out) {
+    fn write(&self, window: usize, panel: usize, (sums, stride): (&[f32], usize), addend: Addend, target: Out) {
         let (picture, y, x) = self.place(window);
         let (height, width) = self.size;
         let outputs = self.panels.outputs;
@@ -254,10 +386,11 @@ impl Winograd<'_> {
             places,
             out: target.0,
             added: added.as_ptr(),
-            residual: self.residual.map_or(std::ptr::null(), <[f32]>::as_ptr),
+            residual: addend.map_or(std::ptr::null(), |(numbers, _)| numbers.as_ptr()),
+            residual_from: addend.map_or(0, |(_, begins)| begins),
         };
         // SAFETY: the sums hold 36 places of a panel's numbers for this window; each place that is there has `valid`
-        // outputs from `first` on, in the residual too, and only this window and panel write them.
+        // outputs from `first` on, in what is added too, and only this window and panel write them.
         unsafe { pixels(self.panels.isa, sums.as_ptr(), stride, valid, &to) };
     }
 }

@@ -155,8 +155,9 @@ pub(super) struct Pixels {
     pub out: *mut f32,
     /// Added to every pixel: as many numbers as it has.
     pub added: *const f32,
-    /// Added at the same places; null for nothing.
+    /// Added, from `residual_from` of `out` on; null for nothing.
     pub residual: *const f32,
+    pub residual_from: usize,
 }
 
 simd_dispatch! {
@@ -195,7 +196,7 @@ unsafe fn pixels_of<S: Simd>(sums: *const f32, stride: usize, n: usize, to: &Pix
                     }
                     let mut sum = S::add(row[x], added);
                     if !to.residual.is_null() {
-                        sum = S::add(sum, load::<S>(to.residual.add(place + at), count));
+                        sum = S::add(sum, load::<S>(to.residual.add(place - to.residual_from + at), count));
                     }
                     store::<S>(to.out.add(place + at), sum, count);
                 }

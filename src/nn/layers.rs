@@ -8,6 +8,9 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::{Conv2dConfig, Module, VarBuilder};
 
+use super::activations::Activation;
+use super::normalization::GroupNorm;
+use crate::kernels::dense::is_native;
 pub use crate::kernels::{ConvExtras, Window};
 use crate::kernels::{Isa, PackedConv2d, PackedLinear, get_as_stored};
 
@@ -144,12 +147,33 @@ impl Conv2d {
         self.forward_with(x, ConvExtras::default())
     }
 
+    /// The norm and the activation, then the convolution.
+    pub fn forward_behind(&self, norm: &GroupNorm, activation: Activation, x: &Tensor) -> Result<Tensor> {
+        match self.packed() {
+            Some(conv) if activation == Activation::Silu && is_native(x) => {
+                conv.forward(x, ConvExtras { norm: Some(norm.spec(true)), ..ConvExtras::default() })
+            }
+            _ => self.forward(&norm.forward_with(x, activation)?),
+        }
+    }
+
+    /// The kernel that does it, where one does.
+    pub fn packed(&self) -> Option<&PackedConv2d> {
+        match self {
+            Self::Packed(conv) => Some(conv),
+            Self::Plain { .. } => None,
+        }
+    }
+
     /// The same, with what is done before and after it.
     pub fn forward_with(&self, x: &Tensor, extras: ConvExtras) -> Result<Tensor> {
         match self {
             Self::Packed(conv) => conv.forward(x, extras),
             Self::Plain { conv, window } => {
                 let Window { before, after, .. } = *window;
+                if extras.norm.is_some() {
+                    candle_core::bail!("only a packed convolution normalises its picture");
+                }
                 let mut x = match extras.enlarged {
                     Some((height, width)) => x.upsample_nearest2d(height, width)?,
                     None => x.clone(),

@@ -25,22 +25,21 @@ impl GroupNorm {
     /// The norm, then the activation. The result lies as `x` does, channels-first or channels-last.
     pub fn forward_with(&self, x: &Tensor, activation: Activation) -> Result<Tensor> {
         match activation {
-            Activation::Silu if is_native(x) => self.native(x, true),
+            Activation::Silu if is_native(x) => group_norm_kernel(x, &self.spec(true)),
             other => other.apply(&self.forward(x)?),
         }
     }
 
-    fn native(&self, x: &Tensor, silu: bool) -> Result<Tensor> {
-        let spec = GroupNormSpec { groups: self.groups, weight: &self.weight, bias: &self.bias, eps: self.eps, silu };
-        let op = if silu { "group norm, SiLU" } else { "group norm" };
-        measured(op, || (shape_words(x.dims()), 0.0), || group_norm_kernel(x, &spec))
+    /// For a kernel that normalises on its way; `silu` follows the norm.
+    pub fn spec(&self, silu: bool) -> GroupNormSpec<'_> {
+        GroupNormSpec { groups: self.groups, weight: &self.weight, bias: &self.bias, eps: self.eps, silu }
     }
 }
 
 impl Module for GroupNorm {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         if is_native(x) {
-            return self.native(x, false);
+            return group_norm_kernel(x, &self.spec(false));
         }
         let channels = self.weight.dim(0)?;
         candle_nn::GroupNorm::new(self.weight.clone(), self.bias.clone(), channels, self.groups, self.eps)?.forward(x)

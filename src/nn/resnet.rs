@@ -6,6 +6,8 @@ use candle_nn::{Module, VarBuilder};
 use super::activations::Activation;
 use super::layers::{Conv2d, ConvExtras, Linear, Window};
 use super::normalization::{GroupNorm, group_norm};
+use crate::kernels::ResidualBlock;
+use crate::kernels::dense::is_native;
 
 /// A 3x3 convolution that keeps the size.
 pub fn conv3x3(in_channels: usize, out_channels: usize, vb: VarBuilder) -> Result<Conv2d> {
@@ -68,6 +70,9 @@ impl ResnetBlock2D {
             _ => None,
         };
         let shift = temb.as_ref().filter(|_| !self.config.scale_shift);
+        if let Some(block) = self.packed(shift).filter(|_| is_native(x)) {
+            return self.scaled(block.forward(x)?);
+        }
         let h = self.norm1.forward_with(x, act)?;
         let h = self.conv1.forward_with(&h, ConvExtras { shift, ..ConvExtras::default() })?;
         let h = match temb.filter(|_| self.config.scale_shift) {
@@ -83,8 +88,28 @@ impl ResnetBlock2D {
             None => x.clone(),
         };
         let residual = Some(&shortcut);
-        let sum = self.conv2.forward_with(&h, ConvExtras { residual, ..ConvExtras::default() })?;
+        self.scaled(self.conv2.forward_with(&h, ConvExtras { residual, ..ConvExtras::default() })?)
+    }
+
+    fn scaled(&self, sum: Tensor) -> Result<Tensor> {
         if self.config.output_scale_factor == 1.0 { Ok(sum) } else { sum / self.config.output_scale_factor }
+    }
+
+    /// The kernel that does it all in little memory, where one can.
+    fn packed<'a>(&'a self, shift: Option<&'a Tensor>) -> Option<ResidualBlock<'a>> {
+        if self.config.activation != Activation::Silu || self.config.scale_shift {
+            return None;
+        }
+        let shortcut = match &self.conv_shortcut {
+            Some(conv) => Some(conv.packed()?),
+            None => None,
+        };
+        Some(ResidualBlock {
+            norms: [self.norm1.spec(true), self.norm2.spec(true)],
+            convs: [self.conv1.packed()?, self.conv2.packed()?],
+            shift,
+            shortcut,
+        })
     }
 }
 

@@ -206,7 +206,7 @@ impl UNet2DConditionModel {
             x = block.forward(x, &temb, conditioning, &mut skips)?;
         }
         conditioning.cancel.check()?;
-        self.conv_out.forward(&self.conv_norm_out.forward_with(&x, self.activation)?)
+        self.conv_out.forward_behind(&self.conv_norm_out, self.activation, &x)
     }
 }
 

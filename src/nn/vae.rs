@@ -131,8 +131,8 @@ impl Encoder {
                 x = down.forward(&x)?;
             }
         }
-        let x = self.conv_norm_out.forward_with(&self.mid_block.forward(&x)?, self.resnet.activation)?;
-        self.conv_out.forward(&x)
+        let x = self.mid_block.forward(&x)?;
+        self.conv_out.forward_behind(&self.conv_norm_out, self.resnet.activation, &x)
     }
 }
 
@@ -188,6 +188,6 @@ impl Decoder {
                 x = up.forward(&x, size)?;
             }
         }
-        self.conv_out.forward(&self.conv_norm_out.forward_with(&x, self.resnet.activation)?)
+        self.conv_out.forward_behind(&self.conv_norm_out, self.resnet.activation, &x)
     }
 }
