@@ -31,6 +31,7 @@ mod prompt_count;
 mod references;
 mod sampling;
 mod text;
+mod threads;
 mod together;
 mod worker;
 

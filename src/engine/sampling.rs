@@ -8,6 +8,7 @@ use candle_core::{DType, Tensor};
 use super::device::Place;
 use super::prefix::SamplerState;
 use super::text::PromptEmbeds;
+use super::threads::awake;
 use super::{EngineError, LatentRgb, Latents, Preview, Step};
 use crate::nn::attention_processor::ImagePrompt;
 use crate::nn::cancel::Cancel;
@@ -133,7 +134,7 @@ impl Sampling<'_> {
                 image_prompts: if is_in_window(i, count, self.window) { &image_prompts } else { &[] },
                 cancel,
             };
-            let output = self.unet.forward(&input, timestep, guidance_embedding.as_ref(), &conditioning)?;
+            let output = awake(|| self.unet.forward(&input, timestep, guidance_embedding.as_ref(), &conditioning))?;
             let output = output.to_dtype(DType::F32)?;
             let rows = if is_guided { 2 } else { 1 };
             let mut has_left = false;

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
+use super::threads::in_own_pool;
 use super::together::go_together;
 use super::{CancelToken, EngineError, JobEvent, JobHandle, JobSpec, Step};
 
@@ -72,7 +73,7 @@ impl Worker {
         let stopped = stop.clone();
         let thread = std::thread::Builder::new()
             .name("engine".to_owned())
-            .spawn(move || work(&receiver, &mut runner, &stopped))
+            .spawn(move || in_own_pool(|| work(&receiver, &mut runner, &stopped)))
             .map_err(|error| EngineError::Compute(format!("the engine's thread does not start ({error})")))?;
         Ok(Self { jobs: Some(sender), thread: Some(thread), next_id: AtomicU64::new(1), waker, stop })
     }

@@ -5,6 +5,9 @@ use rayon::prelude::*;
 
 use super::dense::{filled, with_slices};
 
+/// Numbers that one task takes, about.
+const TASK: usize = 1 << 16;
+
 /// A map as `[batch, height, width, channels]` without gaps.
 fn pixels_first(x: &Tensor) -> Result<Tensor> {
     x.permute((0, 2, 3, 1))?.contiguous()
@@ -20,12 +23,13 @@ pub fn concat_channels(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     let (first, second) = (pixels_first(a)?, pixels_first(b)?);
     let out = with_slices(&[&first, &second], |slices| {
         let &[first, second] = slices else { bail!("two tensors went in") };
-        let row = |channels: usize| width * channels;
+        let rows = (TASK / (width * (left + right))).clamp(1, height);
+        let task = |channels: usize| rows * width * channels;
         // SAFETY: every pixel is filled with what comes from both sides.
         Ok(unsafe {
             filled(first.len() + second.len(), |out| {
-                let rows = first.par_chunks(row(left)).zip(second.par_chunks(row(right)));
-                out.par_chunks_mut(row(left + right)).zip(rows).for_each(|(out, (first, second))| {
+                let parts = first.par_chunks(task(left)).zip(second.par_chunks(task(right)));
+                out.par_chunks_mut(task(left + right)).zip(parts).for_each(|(out, (first, second))| {
                     let pixels = first.chunks_exact(left).zip(second.chunks_exact(right));
                     for (out, (first, second)) in out.chunks_exact_mut(left + right).zip(pixels) {
                         out[..left].write_copy_of_slice(first);

@@ -21,6 +21,9 @@ const GOOD_TILES: usize = 8;
 /// Multiply-adds of vectors that a part has, about: a few tens of microseconds.
 const PART: usize = 100_000;
 
+/// The same that a thread should have, for less than which it is not called: calling costs a few microseconds.
+const SHARE: usize = 16_000;
+
 /// A grid of blocks of rows and parts of panels, and how much of it has been taken.
 pub(super) struct Plan {
     groups: usize,
@@ -32,6 +35,8 @@ pub(super) struct Plan {
     parts: usize,
     /// The next block that nobody has begun.
     fresh: AtomicUsize,
+    /// Threads that are worth calling.
+    threads: usize,
     /// The next part of each block.
     next: Vec<AtomicUsize>,
 }
@@ -39,6 +44,7 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn new(panels: &Panels, groups: usize, rows: usize, threads: usize) -> Self {
         let height = tile_rows(panels.isa);
+        let threads = (groups * rows * panels.inputs * panels.count() / SHARE).clamp(1, threads);
         let most = (BLOCK_NUMBERS / panels.inputs).clamp(LEAST_TILES * height, MOST_ROWS.max(LEAST_TILES * height));
         let mut row_blocks = rows.div_ceil(most);
         let even = (groups * row_blocks).next_multiple_of(threads).div_ceil(groups);
@@ -63,13 +69,14 @@ impl Plan {
             part_panels,
             parts: count.div_ceil(part_panels),
             fresh: AtomicUsize::new(0),
+            threads,
             next: (0..blocks).map(|_| AtomicUsize::new(0)).collect(),
         }
     }
 
     /// How many threads find work.
-    pub(super) fn workers(&self, threads: usize) -> usize {
-        (self.next.len() * self.parts).min(threads)
+    pub(super) fn workers(&self) -> usize {
+        (self.next.len() * self.parts).min(self.threads)
     }
 
     /// Block and panels of what `worker` is to do next, if anything is left; best of the block that it holds.
@@ -120,7 +127,7 @@ mod tests {
             let panels = Panels::pack(Isa::best(), &weight, gated).unwrap();
             let plan = Plan::new(&panels, groups, rows, threads);
             let mut seen = vec![0; groups * rows * panels.count()];
-            let mut held = vec![None; plan.workers(threads)];
+            let mut held = vec![None; plan.workers()];
             let mut working: Vec<usize> = (0..held.len()).collect();
             while !working.is_empty() {
                 working.retain(|&worker| {

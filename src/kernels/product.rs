@@ -99,11 +99,10 @@ impl<R: Rows> Product<'_, R> {
         assert!(slices.iter().all(|(slice, wanted)| slice.is_none_or(|slice| slice.len() == *wanted)), "lengths");
         assert!(!(self.panels.gated && self.residual.is_some()), "a gated product takes no residual");
         let added = self.added();
-        let threads = rayon::current_num_threads();
-        let plan = Plan::new(self.panels, self.groups, self.rows, threads);
+        let plan = Plan::new(self.panels, self.groups, self.rows, rayon::current_num_threads());
         let target = Out(out.as_mut_ptr().cast());
         // The plan hands out every row with every panel, so each number is written.
-        (0..plan.workers(threads)).into_par_iter().with_max_len(1).for_each(|worker| {
+        (0..plan.workers()).into_par_iter().with_max_len(1).for_each(|worker| {
             SCRATCH.with_borrow_mut(|scratch| {
                 let mut held = None;
                 while let Some((index, panels)) = plan.take(worker, held) {

@@ -11,6 +11,7 @@ use std::time::Instant;
 use candle_core::{DType, Tensor};
 
 use super::device::{self, Place};
+use super::threads::{awake, in_own_pool};
 use super::{Compute, EngineError, memory};
 use crate::kernels::meter::{self, Part};
 use crate::kernels::peak::peak_flops;
@@ -89,7 +90,12 @@ impl BenchReport {
 ///
 /// # Errors
 /// A device that is not there, or a network that does not fit into memory (both bad input); a failure of candle.
-pub fn bench(spec: BenchSpec, mut progress: impl FnMut(&str)) -> Result<BenchReport, EngineError> {
+pub fn bench(spec: BenchSpec, mut progress: impl FnMut(&str) + Send) -> Result<BenchReport, EngineError> {
+    // As the engine does.
+    in_own_pool(|| run(spec, &mut progress))
+}
+
+fn run(spec: BenchSpec, progress: &mut impl FnMut(&str)) -> Result<BenchReport, EngineError> {
     let place = device::open(spec.compute)?;
     ensure_fits(spec, &place)?;
     progress("making random weights");
@@ -130,7 +136,7 @@ pub fn bench(spec: BenchSpec, mut progress: impl FnMut(&str)) -> Result<BenchRep
 
 fn timed(bench: &Bench) -> Result<(f64, Tensor), EngineError> {
     let begun = Instant::now();
-    let out = bench.forward()?;
+    let out = awake(|| bench.forward())?;
     // A GPU works on after the call returns.
     out.device().synchronize()?;
     Ok((begun.elapsed().as_secs_f64(), out))
