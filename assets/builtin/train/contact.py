@@ -13,7 +13,7 @@ from PIL import Image
 HERE = os.path.dirname(os.path.abspath(__file__))
 REFERENCES = ["00", "01", "02", "unseen_woodcut", "unseen_pointillism", "unseen_chalk"]
 PROMPTS = ["a house", "a cat", "a boat", "a flower", "a star", "a car"]
-SIDE, GAP = 64, 2
+SIDE, GAP = 128, 4
 
 if __name__ == "__main__":
     program, out = sys.argv[1:]
