@@ -71,7 +71,7 @@ impl AppState {
             format!("{} steps, guidance {}, sampler {}", defaults.steps, defaults.guidance, defaults.scheduler.name());
         let differed = self.samples_otherwise(defaults);
         self.use_few_step(hash);
-        let back = if differed { "; its card in the settings brings yours back" } else { "" };
+        let back = if differed { "; its card brings your settings back" } else { "" };
         self.notes.info(Place::Model, format!("'{name}' is made for few steps and paints with {words}{back}"));
     }
 

@@ -63,11 +63,11 @@ impl Few {
     fn show(self, ui: &mut Ui, name: &str, index: usize, commands: &mut Vec<Command>) {
         let Self { words, leads, is_overruled, can_go_back } = self;
         let how = match (leads, is_overruled) {
-            (true, false) => "now",
-            (true, true) => "as a rule; your settings differ",
-            (false, _) => "where it is used whole",
+            (true, false) => "",
+            (true, true) => "; your settings differ",
+            (false, _) => ", where it is used whole",
         };
-        widgets::hint(ui, format!("Made for few steps: {words}, {how}"));
+        widgets::hint(ui, format!("Made for few steps: {words}{how}"));
         let (text, says, follows) = match is_overruled {
             true => ("Use its settings", format!("Use the settings of {name}"), true),
             false => ("Back to mine", format!("Back to my settings with {name}"), false),

@@ -196,7 +196,7 @@ fn better_vae(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) {
     const NAME: &str = "sdxl-vae-fp16-fix";
     ui.horizontal_wrapped(|ui| {
         let said = "The model's own VAE overflows in f16, so every picture is decoded once more, in f32. \
-                    Another has not this fault:";
+                    There is one without this fault:";
         ui.label(said);
         let Some(ware) = state.models.wares.iter().find(|ware| ware.entry.name == NAME) else {
             widgets::hint(ui, NAME);
