@@ -15,7 +15,8 @@ pub struct CandleEngine {
 }
 
 impl CandleEngine {
-    /// Starts the thread; `waker` is called after every event of every job.
+    /// Starts the thread; `waker` is called after every event of every job. Where there is one, a window waits for it, and the
+    /// threads that compute leave that window its share of the processor.
     pub fn start(waker: Option<Waker>) -> Result<Self, EngineError> {
         Self::start_with_cache(waker, None)
     }

@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use super::threads::in_own_pool;
 use super::together::go_together;
 use super::{CancelToken, EngineError, JobEvent, JobHandle, JobSpec, Step};
+use crate::kernels::priority;
 
 /// Called after every event, so that a sleeping window wakes up.
 pub type Waker = Arc<dyn Fn() + Send + Sync>;
@@ -67,13 +68,20 @@ pub struct Worker {
 }
 
 impl Worker {
+    /// Where a window waits for what is said, the threads that compute leave it its share of the processor.
     pub fn start(mut runner: impl Runner + 'static, waker: Option<Waker>) -> Result<Self, EngineError> {
         let (sender, receiver) = bounded::<QueuedJob>(QUEUED_JOBS);
         let stop = CancelToken::default();
-        let stopped = stop.clone();
+        let (stopped, has_window) = (stop.clone(), waker.is_some());
         let thread = std::thread::Builder::new()
             .name("engine".to_owned())
-            .spawn(move || in_own_pool(|| work(&receiver, &mut runner, &stopped)))
+            .spawn(move || {
+                if has_window {
+                    // Before its pool is made, whose threads are like it.
+                    priority::step_back();
+                }
+                in_own_pool(|| work(&receiver, &mut runner, &stopped));
+            })
             .map_err(|error| EngineError::Compute(format!("the engine's thread does not start ({error})")))?;
         Ok(Self { jobs: Some(sender), thread: Some(thread), next_id: AtomicU64::new(1), waker, stop })
     }

@@ -37,6 +37,6 @@ pub mod view;
 pub use canvas::{CanvasContent, canvas_ui, install};
 pub use compare::{CompareMode, compare_ui};
 pub use device_guard::DeviceGuard;
-pub use fill::fill;
+pub use fill::{fill, filled_around, filled_round};
 pub use latents::preview_picture;
 pub use view::View;

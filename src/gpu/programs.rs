@@ -43,7 +43,8 @@ pub enum Program {
     LatentPreview,
     /// True where the framebuffer encodes sRGB by itself.
     Stage(bool),
-    Fill,
+    /// True where it hides all that is below.
+    Fill(bool),
 }
 
 /// A shader ready to be made into pipelines.
@@ -110,7 +111,7 @@ impl Programs {
             Program::Compare(..) => &self.compare,
             Program::LatentPreview => &self.latent_preview,
             Program::Stage(_) => &self.stage,
-            Program::Fill => &self.fill,
+            Program::Fill(_) => &self.fill,
         };
         let pipeline = self.made.entry(program).or_insert_with(|| shader.pipeline(device, program)).clone();
         let buffer = device.create_buffer(&wgpu::BufferDescriptor {
@@ -177,10 +178,10 @@ impl Shader {
                 vec![("mode", f64::from(kind as u32)), ("left_filter", number(left)), ("right_filter", number(right))]
             }
             Program::Stage(linear_out) => vec![("linear_out", f64::from(u8::from(linear_out)))],
-            Program::LatentPreview | Program::Fill => Vec::new(),
+            Program::LatentPreview | Program::Fill(_) => Vec::new(),
         };
         // All others cover what is below them.
-        let blend = matches!(program, Program::Fill).then_some(wgpu::BlendState::PREMULTIPLIED_ALPHA_BLENDING);
+        let blend = matches!(program, Program::Fill(false)).then_some(wgpu::BlendState::PREMULTIPLIED_ALPHA_BLENDING);
         let target = wgpu::ColorTargetState { blend, ..self.target.into() };
         device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
             label: Some("canvas"),

@@ -1,5 +1,6 @@
 //! What is painted where: contents onto the card, scenes onto stages, stages into the window.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use eframe::egui_wgpu::wgpu;
@@ -13,6 +14,8 @@ use crate::engine::Preview;
 
 /// Stages that are kept; there is one for each canvas in the window.
 const MOST_STAGES: usize = 8;
+/// Colours whose fill is kept.
+const MOST_FILLS: usize = 64;
 
 /// A texture to show, or `None` where there is nothing.
 pub type Shown = Option<(Key, Resident)>;
@@ -32,6 +35,8 @@ pub struct Renderer {
     programs: Programs,
     textures: Textures,
     stages: Vec<Stage>,
+    /// By their colours.
+    fills: HashMap<[u8; 4], Bound>,
     blank: wgpu::TextureView,
     linear_out: bool,
     clock: u64,
@@ -46,6 +51,7 @@ impl Renderer {
             programs: Programs::new(device, window),
             textures: Textures::default(),
             stages: Vec::new(),
+            fills: HashMap::new(),
             blank: textures::blank(device),
             linear_out: window.is_srgb(),
             clock: 0,
@@ -160,8 +166,18 @@ impl Renderer {
     /// Binds a colour (premultiplied bytes in sRGB) to the shader that fills an area of the window with it.
     #[must_use]
     pub fn bind_fill(&mut self, device: &wgpu::Device, queue: &wgpu::Queue, colour: [u8; 4]) -> Bound {
+        if let Some(bound) = self.fills.get(&colour) {
+            return bound.clone();
+        }
+        // A design has a few dozen colours; one that fades has many.
+        if self.fills.len() >= MOST_FILLS {
+            self.fills.clear();
+        }
         let scene = FillScene { colour, linear_out: self.linear_out };
-        self.programs.bind(device, queue, Program::Fill, &scene.words(), &[])
+        let program = Program::Fill(matches!(colour, [.., u8::MAX]));
+        let bound = self.programs.bind(device, queue, program, &scene.words(), &[]);
+        self.fills.insert(colour, bound.clone());
+        bound
     }
 
     /// The scene painted on the stage of `slot`; painted anew only where something has changed.

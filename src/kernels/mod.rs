@@ -28,6 +28,7 @@ mod microkernel;
 mod panels;
 pub mod peak;
 mod plan;
+pub mod priority;
 mod product;
 pub mod recycler;
 mod residual;

@@ -1,8 +1,6 @@
 //! The content picture: a sketch or a photograph that the new picture begins from. Optional, so it takes little room.
 
-use egui::{
-    Align, Button, CornerRadius, Frame, Image, Layout, Margin, Rect, RichText, Sense, Stroke, Ui, WidgetInfo, vec2,
-};
+use egui::{Align, Button, CornerRadius, Image, Layout, Margin, Rect, RichText, Sense, Stroke, Ui, WidgetInfo, vec2};
 
 use super::dragging::{self, DraggedPicture};
 use super::notes_ui::notes_ui;
@@ -48,9 +46,7 @@ fn card(ui: &mut Ui, state: &mut AppState, textures: &mut Textures, commands: &m
     let thumbnail = state.content_picture().map(|opened| opened.thumbnail.clone());
     let Some(init) = &mut state.recipe.init else { return };
     let colours = palette(ui);
-    let frame = Frame::new().fill(colours.raised).stroke(Stroke::new(1.0, colours.line));
-    frame.corner_radius(CornerRadius::same(tokens::RADIUS)).inner_margin(Margin::same(8)).show(ui, |ui| {
-        ui.set_width(ui.available_width());
+    widgets::card(ui, Stroke::new(1.0, colours.line), Margin::same(8), |ui| {
         ui.horizontal(|ui| {
             let (rect, response) = ui.allocate_exact_size(vec2(THUMBNAIL, THUMBNAIL), Sense::hover());
             let name = format!("Content picture: {}", init.name);

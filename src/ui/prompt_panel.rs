@@ -14,13 +14,15 @@ pub fn prompt_panel(ui: &mut Ui, state: &mut AppState) {
     let prompt =
         TextEdit::multiline(&mut state.recipe.prompt).desired_rows(3).hint_text("What to paint, such as: a red fish");
     let prompt = prompt.char_limit(LONGEST_PROMPT).desired_width(f32::INFINITY).margin(egui::Margin::symmetric(8, 6));
-    ui.add(prompt.id_salt("prompt")).labelled_by(label.id).on_hover_text("What the picture shows");
+    widgets::text_field(ui, prompt.id_salt("prompt")).labelled_by(label.id).on_hover_text("What the picture shows");
     let name = RichText::new("Negative prompt").small().weak();
     let label = labelled(ui, state, name, Prompt::Negative);
     let negative = TextEdit::multiline(&mut state.recipe.negative_prompt).desired_rows(1).hint_text("What to keep out");
     let negative =
         negative.char_limit(LONGEST_PROMPT).desired_width(f32::INFINITY).margin(egui::Margin::symmetric(8, 6));
-    ui.add(negative.id_salt("negative")).labelled_by(label.id).on_hover_text("What the picture should not show");
+    widgets::text_field(ui, negative.id_salt("negative"))
+        .labelled_by(label.id)
+        .on_hover_text("What the picture should not show");
 }
 
 /// The field's name, and at the other end how long the text is for the model.

@@ -2,11 +2,12 @@
 
 use egui::{
     Align, Button, ComboBox, Context, CornerRadius, DragValue, FontId, Frame, Id, Layout, Margin, Modal, Response,
-    RichText, Slider, SliderClamping, Stroke, StrokeKind, TextStyle, Ui, WidgetInfo, vec2,
+    RichText, Shape, Slider, SliderClamping, Stroke, StrokeKind, TextEdit, TextStyle, Ui, WidgetInfo, vec2,
 };
 
 use super::theme::strong;
 use super::tokens::{self, palette};
+use crate::gpu::filled_round;
 
 /// The title of a group in a panel.
 pub fn heading(ui: &mut Ui, text: &str) -> Response {
@@ -55,6 +56,30 @@ pub fn sized_label(ui: &mut Ui, text: &str, tip: &str, width: f32) -> Response {
         ui.label(text).on_hover_text(tip)
     })
     .inner
+}
+
+/// A card: a frame with a ground of its own, as wide as there is room.
+pub fn card<R>(ui: &mut Ui, stroke: Stroke, margin: Margin, contents: impl FnOnce(&mut Ui) -> R) -> R {
+    let ground = ui.painter().add(Shape::Noop);
+    let frame = Frame::new().stroke(stroke).corner_radius(CornerRadius::same(tokens::RADIUS)).inner_margin(margin);
+    let shown = frame.show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        contents(ui)
+    });
+    let rect = shown.response.rect.shrink(0.5 * stroke.width);
+    ui.painter().set(ground, filled_round(rect, tokens::RADIUS, palette(ui).raised));
+    shown.inner
+}
+
+/// A field for text; the ground of a large one is dear to paint where a processor paints.
+pub fn text_field(ui: &mut Ui, field: TextEdit) -> Response {
+    if !ui.is_enabled() {
+        return ui.add(field);
+    }
+    let ground = ui.painter().add(Shape::Noop);
+    let response = ui.add(field.background_color(egui::Color32::TRANSPARENT));
+    ui.painter().set(ground, filled_round(response.rect, tokens::RADIUS, palette(ui).field));
+    response
 }
 
 /// A short explanation.
