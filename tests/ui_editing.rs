@@ -5,14 +5,14 @@
 #[path = "common/window.rs"]
 mod window;
 
-use egui::accesskit::Role;
+use egui::accesskit::Role as AccessRole;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use image::{Rgb, RgbImage};
 use instantstyle::app::{Place, Prompt, Session, Shown};
 use instantstyle::library::Instance;
 use instantstyle::pixels::{ClipImageProcessor, Picture};
-use instantstyle::recipe::{Crop, Init, Recipe};
+use instantstyle::recipe::{Crop, Init, Recipe, Role};
 use window::{Window, click, drop_file, errors, generate, open, open_with, press, settle, wait};
 
 /// 120 x 60, no two columns alike.
@@ -40,12 +40,13 @@ fn the_crop_editor_shows_what_clip_sees_and_moves_it() {
     reference_opens(&mut window);
     window.get_by_label("The left and right ends are not seen: 50 % of the picture");
     click(&mut window, "Crop reference 1");
-    window.get_by_role_and_label(Role::Image, "The square as the model gets it");
+    window.get_by_role_and_label(AccessRole::Image, "The square as the model gets it");
     window.get_by_label("What the model sees");
     assert_eq!(crop(&window), Crop::Fill, "opening changes nothing");
 
     // By keys alone: the square has the focus, arrows move it, plus and minus zoom.
-    let square = |window: &Window| window.get_by_role_and_label(Role::Image, "Part of the picture that is seen").rect();
+    let square =
+        |window: &Window| window.get_by_role_and_label(AccessRole::Image, "Part of the picture that is seen").rect();
     let middle = square(&window).center();
     window.drag_at(middle);
     window.step();
@@ -59,7 +60,7 @@ fn the_crop_editor_shows_what_clip_sees_and_moves_it() {
     let Crop::Rect { x, y, width, height } = crop(&window) else { panic!("{:?}", crop(&window)) };
     assert!((10..=12).contains(&x) && (y, width, height) == (0, 60, 60), "{:?}", crop(&window));
 
-    window.get_by_role_and_label(Role::Image, "Part of the picture that is seen").focus();
+    window.get_by_role_and_label(AccessRole::Image, "Part of the picture that is seen").focus();
     window.run_steps(2);
     for key in [Key::Plus, Key::Plus, Key::ArrowDown, Key::ArrowRight] {
         press(&mut window, Modifiers::NONE, key);
@@ -85,7 +86,7 @@ fn the_crop_editor_shows_what_clip_sees_and_moves_it() {
 
     // The other ways, by their names; one undo each.
     for (name, choice) in [("All of it, on white", Crop::Fit), ("All of it, squeezed", Crop::Stretch)] {
-        window.get_by_role_and_label(Role::RadioButton, name).click();
+        window.get_by_role_and_label(AccessRole::RadioButton, name).click();
         window.run_steps(3);
         assert_eq!(crop(&window), choice);
     }
@@ -107,16 +108,16 @@ fn numbers_place_the_square_too() {
     let (mut window, _fake) = open_with(home.path(), vec![wide_picture(files.path())]);
     reference_opens(&mut window);
     press(&mut window, Modifiers::ALT, Key::C);
-    window.get_by_role_and_label(Role::RadioButton, "A part of it").click();
+    window.get_by_role_and_label(AccessRole::RadioButton, "A part of it").click();
     window.run_steps(3);
-    window.get_by_role_and_label(Role::SpinButton, "Side").set_value_accesskit(30.0);
+    window.get_by_role_and_label(AccessRole::SpinButton, "Side").set_value_accesskit(30.0);
     window.run_steps(3);
-    window.get_by_role_and_label(Role::SpinButton, "Left").set_value_accesskit(7.0);
+    window.get_by_role_and_label(AccessRole::SpinButton, "Left").set_value_accesskit(7.0);
     window.run_steps(3);
     assert_eq!(crop(&window), Crop::Rect { x: 7, y: 15, width: 30, height: 30 });
     // In the editor, and in the panel behind it.
     assert_eq!(window.get_all_by_label_contains("What lies around the square is not seen").count(), 2);
-    window.get_by_role_and_label(Role::Slider, "Zoom").set_value_accesskit(1.0);
+    window.get_by_role_and_label(AccessRole::Slider, "Zoom").set_value_accesskit(1.0);
     window.run_steps(3);
     let Crop::Rect { width: 60, height: 60, .. } = crop(&window) else { panic!("{:?}", crop(&window)) };
     click(&mut window, "Done");
@@ -144,13 +145,13 @@ fn a_content_picture_is_dropped_set_and_removed() {
     let (mut window, fake) = open(home.path());
     let sketch = wide_picture(files.path());
     // Let go over its place; elsewhere it would become a reference.
-    let target = window.get_by_role_and_label(Role::Button, "Open a content picture").rect().center();
+    let target = window.get_by_role_and_label(AccessRole::Button, "Open a content picture").rect().center();
     window.hover_at(target);
     window.step();
     drop_file(&mut window, &sketch, None);
     window.get_by_label("Content picture: wide.png");
     assert_eq!(window.state().state.recipe.references.len(), 1);
-    window.get_by_role_and_label(Role::Slider, "How much is repainted").set_value_accesskit(0.3);
+    window.get_by_role_and_label(AccessRole::Slider, "How much is repainted").set_value_accesskit(0.3);
     window.run_steps(3);
     let init = window.state().state.recipe.init.clone().unwrap();
     assert_eq!((init.name.as_str(), init.denoise), ("wide.png", 0.3));
@@ -168,7 +169,7 @@ fn a_content_picture_is_dropped_set_and_removed() {
     // A bad file is told at its place, and changes nothing.
     let bad = files.path().join("bad.png");
     std::fs::write(&bad, b"no picture").unwrap();
-    let target = window.get_by_role_and_label(Role::Button, "Open a content picture").rect().center();
+    let target = window.get_by_role_and_label(AccessRole::Button, "Open a content picture").rect().center();
     window.hover_at(target);
     window.step();
     drop_file(&mut window, &bad, None);
@@ -181,7 +182,7 @@ fn a_content_picture_survives_a_restart() {
     let files = tempfile::tempdir().unwrap();
     let home = tempfile::tempdir().unwrap();
     let (mut window, _fake) = open(home.path());
-    let target = window.get_by_role_and_label(Role::Button, "Open a content picture").rect().center();
+    let target = window.get_by_role_and_label(AccessRole::Button, "Open a content picture").rect().center();
     window.hover_at(target);
     window.step();
     drop_file(&mut window, &wide_picture(files.path()), None);
@@ -200,14 +201,14 @@ fn the_palette_does_what_its_letters_say() {
     let (mut window, _fake) = open(home.path());
     let type_in = |window: &mut Window, text: &str| {
         press(window, Modifiers::COMMAND, Key::K);
-        window.get_by_role_and_label(Role::TextInput, "All commands");
+        window.get_by_role_and_label(AccessRole::TextInput, "All commands");
         window.event(egui::Event::Text(text.to_owned()));
         window.run_steps(2);
         press(window, Modifiers::NONE, Key::Enter);
     };
     type_in(&mut window, "roll");
     assert!(window.state().state.recipe.seed.is_some());
-    assert!(window.query_by_role_and_label(Role::TextInput, "All commands").is_none());
+    assert!(window.query_by_role_and_label(AccessRole::TextInput, "All commands").is_none());
     type_in(&mut window, "keybsh");
     window.get_by_label("Picture before");
     press(&mut window, Modifiers::NONE, Key::Escape);
@@ -217,7 +218,7 @@ fn the_palette_does_what_its_letters_say() {
     press(&mut window, Modifiers::COMMAND | Modifiers::SHIFT, Key::P);
     press(&mut window, Modifiers::NONE, Key::ArrowDown);
     press(&mut window, Modifiers::NONE, Key::Enter);
-    window.get_by_role_and_label(Role::TextInput, "All commands");
+    window.get_by_role_and_label(AccessRole::TextInput, "All commands");
     assert!(window.state().state.jobs.is_empty() && window.state().state.history.entries().is_empty());
     press(&mut window, Modifiers::NONE, Key::ArrowUp);
     press(&mut window, Modifiers::NONE, Key::Enter);
@@ -227,7 +228,7 @@ fn the_palette_does_what_its_letters_say() {
     press(&mut window, Modifiers::COMMAND, Key::Enter);
     assert!(window.state().state.jobs.is_empty());
     press(&mut window, Modifiers::NONE, Key::Escape);
-    assert!(window.query_by_role_and_label(Role::TextInput, "All commands").is_none());
+    assert!(window.query_by_role_and_label(AccessRole::TextInput, "All commands").is_none());
 }
 
 #[test]
@@ -266,7 +267,7 @@ fn a_held_key_shows_the_other_picture() {
     assert!(window.query_by_label(&caption).is_none());
     assert_eq!(window.state().state.shown, Shown::Entry(ids[1]));
     // Someone who types an x wants an x.
-    window.get_by_role_and_label(Role::MultilineTextInput, "Prompt").focus();
+    window.get_by_role_and_label(AccessRole::MultilineTextInput, "Prompt").focus();
     window.run_steps(2);
     window.key_down(Key::X);
     window.run_steps(2);
@@ -294,7 +295,7 @@ fn a_picture_is_dragged_from_the_strip_to_the_references() {
     let references = window.get_by_label("Reference 1: blueprint-house.png").rect().center();
     carry(&mut window, references);
     assert_eq!(window.state().state.recipe.references.len(), 2);
-    let content = window.get_by_role_and_label(Role::Button, "Open a content picture").rect().center();
+    let content = window.get_by_role_and_label(AccessRole::Button, "Open a content picture").rect().center();
     carry(&mut window, content);
     assert!(window.state().state.recipe.init.is_some());
     // Let go elsewhere, it does nothing.
@@ -325,10 +326,44 @@ fn the_new_widgets_are_read_out_by_name() {
     let home = tempfile::tempdir().unwrap();
     let (mut window, _fake) = open(home.path());
     for name in ["Live mode", "Open a content picture", "Crop reference 1", "Adjust…"] {
-        let node = window.get_by_role_and_label(Role::Button, name);
+        let node = window.get_by_role_and_label(AccessRole::Button, name);
         assert!(!node.accesskit_node().is_disabled(), "{name}");
     }
     click(&mut window, "Menu");
     click(&mut window, "Make everything larger");
     assert_eq!(window.state().state.settings.ui_scale, 1.1);
+}
+
+#[test]
+fn a_reference_is_switched_off_and_goes_back_to_what_it_was_used_for() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, _fake) = open(home.path());
+    let role = |window: &Window| window.state().state.recipe.references[0].role.clone();
+    window.state_mut().state.recipe.references[0].role = Role::StyleLayout;
+    settle(&mut window);
+    let switch = |window: &mut Window| {
+        window.get_by_role_and_label(AccessRole::CheckBox, "Use reference 1").click();
+        window.run_steps(3);
+    };
+    switch(&mut window);
+    assert_eq!(role(&window), Role::Off);
+    window.get_by_label("Off, otherwise style and layout");
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(role(&window), Role::StyleLayout, "one press of undo");
+    press(&mut window, Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
+    assert_eq!(role(&window), Role::Off);
+
+    // The next session knows it too, and so does the list of what can be taken.
+    drop(window);
+    let (mut window, _fake) = open(home.path());
+    assert_eq!(role(&window), Role::Off);
+    switch(&mut window);
+    assert_eq!(role(&window), Role::StyleLayout);
+    window.get_by_role_and_label(AccessRole::ComboBox, "What to take").click();
+    window.run_steps(3);
+    window.get_by_role_and_label(AccessRole::Button, "Off").click();
+    window.run_steps(3);
+    assert_eq!(role(&window), Role::Off);
+    switch(&mut window);
+    assert_eq!(role(&window), Role::StyleLayout);
 }

@@ -10,6 +10,8 @@ mod studio;
 mod window;
 
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use by_rule::golden;
@@ -21,7 +23,9 @@ use instantstyle::engine::Script;
 use instantstyle::models::Folders;
 use instantstyle::recipe::ModelFiles;
 use studio::{Studio, copy, examined, open_models, opened};
-use window::{click, drop_file, errors, generate, history, kept, press, wait};
+use window::{
+    Window, click, drop_file, drop_files, errors, generate, history, kept, picture_file, press, settle, wait,
+};
 
 #[test]
 fn a_found_model_is_chosen_with_what_goes_with_it_undone_and_kept() {
@@ -121,7 +125,7 @@ fn a_dropped_model_is_offered_and_a_typed_path_is_opened() {
     drop_file(&mut window, &model, None);
     window.get_by_label("model_a");
     click(&mut window, "Do nothing with the dropped file");
-    assert!(window.state().state.models.offered.is_none());
+    assert!(window.state().state.models.offered.is_empty());
     drop_file(&mut window, &model, None);
     click(&mut window, "Use it as the model");
     opened(&mut window, Some(&model));
@@ -133,7 +137,7 @@ fn a_dropped_model_is_offered_and_a_typed_path_is_opened() {
     window.event(egui::Event::Text(path.display().to_string()));
     window.run_steps(2);
     press(&mut window, Modifiers::NONE, Key::Enter);
-    wait(&mut window, "the file", |app| app.state.models.offered.is_some());
+    wait(&mut window, "the file", |app| !app.state.models.offered.is_empty());
     assert_eq!(window.state().state.models.selected, Some(path));
 }
 
@@ -243,4 +247,96 @@ fn a_folder_is_named_and_left_again() {
     assert!(window.query_by_role_and_label(Role::Button, "IP-Adapter: plus.safetensors").is_none());
     assert!(more.path().join("plus.safetensors").exists(), "nothing is deleted");
     assert_eq!(Folders::load(&store).unwrap(), Folders::default());
+}
+
+#[test]
+fn several_dropped_files_are_asked_about_one_after_the_other() {
+    let studio = Studio::new();
+    let (mut window, _fake) = studio.open();
+    let (model, adapter) = (studio.path("model_a"), studio.path("adapter_b.safetensors"));
+    drop_files(&mut window, &[&studio.path("adapter_a.safetensors"), &adapter]);
+    window.get_by_label("adapter_a.safetensors");
+    window.get_by_label("1 more file after this one");
+    click(&mut window, "Do nothing with the dropped file");
+    window.get_by_label("adapter_b.safetensors");
+    assert!(window.query_by_label_contains("more file").is_none());
+    click(&mut window, "More about it");
+    assert_eq!(window.state().state.models.selected, Some(adapter.clone()));
+    assert!(window.state().state.models.offered.is_empty());
+    press(&mut window, Modifiers::NONE, Key::Escape);
+
+    // A newer drop takes the place of an older one, and so does taking the file up elsewhere.
+    drop_file(&mut window, &adapter, None);
+    drop_file(&mut window, &model, None);
+    assert_eq!(window.state().state.models.offered.len(), 1);
+    open_models(&mut window);
+    click(&mut window, "Model: model_a");
+    examined(&mut window);
+    click(&mut window, "Use this model");
+    opened(&mut window, Some(&model));
+    assert!(window.state().state.models.offered.is_empty());
+}
+
+#[test]
+fn weights_that_are_let_go_over_the_content_picture_are_still_weights() {
+    let studio = Studio::new();
+    let (mut window, _fake) = studio.open();
+    let place = window.get_by_role_and_label(Role::Button, "Open a content picture").rect().center();
+    window.hover_at(place);
+    window.run_steps(2);
+    drop_file(&mut window, &studio.path("adapter_a.safetensors"), None);
+    let state = &window.state().state;
+    assert_eq!((state.models.offered.len(), errors(&window, Place::Content)), (1, Vec::new()));
+    // A picture becomes the content as before.
+    let files = tempfile::tempdir().unwrap();
+    drop_file(&mut window, &picture_file(files.path(), "sketch.png", [9, 80, 70]), None);
+    assert_eq!(window.state().state.recipe.init.as_ref().map(|init| init.name.as_str()), Some("sketch.png"));
+}
+
+#[test]
+fn a_look_that_meets_a_bug_comes_to_an_end() {
+    let studio = Studio::new();
+    let (mut window, _fake) = studio.open();
+    let mut source = studio.source("http://127.0.0.1:9", Vec::new());
+    let places = source.places.clone();
+    let (asked, ask) = (Arc::new(AtomicUsize::new(0)), 2);
+    source.places = Arc::new(move || {
+        // Each look asks twice.
+        assert!(asked.fetch_add(1, Ordering::Relaxed) >= ask, "a bug");
+        places()
+    });
+    window.state_mut().state.set_model_source(source);
+    open_models(&mut window);
+    assert!(errors(&window, Place::Model)[0].contains("because of a bug"), "{:?}", errors(&window, Place::Model));
+    click(&mut window, "Look again");
+    wait(&mut window, "another look", |app| !app.state.models.is_looking);
+    window.run_steps(2);
+    window.get_by_role_and_label(Role::Button, "Model: model_a");
+}
+
+#[test]
+fn tab_brings_what_it_reaches_into_sight() {
+    let studio = Studio::new();
+    for number in 0..40 {
+        copy(&golden().join("adapter_a.safetensors"), &studio.path(&format!("many/adapter_{number:02}.safetensors")));
+    }
+    let (mut window, _fake) = studio.open();
+    open_models(&mut window);
+    let edge = window.get_by_role_and_label(Role::Button, "Add a folder to look in…").rect().min.y;
+    let last = |window: &Window| {
+        let row = window.get_by_role_and_label(Role::Button, "IP-Adapter: adapter_39.safetensors");
+        (row.rect(), row.accesskit_node().is_focused())
+    };
+    assert!(last(&window).0.min.y > edge, "it is out of sight at first");
+    window.get_by_role_and_label(Role::TextInput, "Find a model").focus();
+    window.run_steps(2);
+    for _ in 0..200 {
+        press(&mut window, Modifiers::NONE, Key::Tab);
+        if last(&window).1 {
+            break;
+        }
+    }
+    settle(&mut window);
+    let (row, is_focused) = last(&window);
+    assert!(is_focused && row.max.y <= edge, "{row:?} is below {edge}");
 }

@@ -199,3 +199,37 @@ fn the_vae_that_does_not_overflow_is_proposed_where_it_helps() {
     window.run_steps(2);
     assert!(window.query_by_label_contains("overflows in f16").is_none());
 }
+
+#[test]
+fn a_download_that_waits_for_its_turn_is_stopped_at_once_and_asked_for_again() {
+    let studio = Studio::new();
+    let bytes = vec![7_u8; 10_000];
+    let (sent, go_on) = (bytes.clone(), Arc::<AtomicBool>::default());
+    let hold = go_on.clone();
+    let server = Server::start(move |_, request, to| {
+        while request.path.contains("first") && !hold.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        serve(to, request, &sent, "\"v1\"");
+    });
+    let entries = vec![entry(&bytes, "first", &[]), entry(&bytes, "second", &[])];
+    let (mut window, _fake) = studio.open_shop(&server.address, entries);
+    open_models(&mut window);
+    window.get_by_role_and_label(Role::Tab, "Download").click();
+    window.run_steps(3);
+    let size = instantstyle::models::size(bytes.len() as u64);
+    let ask = |window: &mut Window, name: &str| {
+        click(window, &format!("Get The {name}"));
+        click(window, &format!("Accept the licence and download {size}"));
+    };
+    ask(&mut window, "first");
+    ask(&mut window, "second");
+    assert!(window.query_all_by_label("Waiting for its turn").count() > 0);
+    click(&mut window, "Stop fetching The second");
+    assert_eq!(fetch(&window, 1), Fetch::Idle, "at once, and not when its turn comes");
+    // Asked for again, it is fetched once the first one is here.
+    ask(&mut window, "second");
+    assert_eq!(fetch(&window, 1), Fetch::Asked);
+    go_on.store(true, Ordering::Relaxed);
+    wait(&mut window, "both files", |app| app.state.models.wares.iter().all(|ware| ware.is_here()));
+}

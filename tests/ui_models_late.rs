@@ -7,12 +7,16 @@
 mod window;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
 
-use instantstyle::app::{BoardWish, Command, ModelsCommand};
+use egui::accesskit::Role;
+use egui::{Key, Modifiers};
+use egui_kittest::kittest::Queryable as _;
+use instantstyle::app::{BoardWish, Command, Dropped, ModelsCommand, Place};
 use instantstyle::engine::FakeEngine;
 use instantstyle::recipe::ModelFiles;
-use window::{Window, generate, kept, open, picture_file, wait};
+use window::{Window, errors, generate, kept, open, picture_file, press, wait};
 
 fn model_a() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/model_a")
@@ -80,7 +84,7 @@ fn a_late_answer_does_not_open_what_the_recipe_names_no_more() {
     assert_eq!(state.recipe.model, files);
     // The files' thread has answered all that came before this.
     let picture = picture_file(home.path(), "last.png", [9, 9, 9]);
-    state.execute(Command::AddReferences(vec![instantstyle::app::Dropped::File(picture)]));
+    state.execute(Command::AddReferences(vec![Dropped::File(picture)]));
     wait(&mut window, "the files' thread", |app| app.state.opening == 0);
     assert_eq!(window.state().state.opened_model().model, Some(model_a()));
     assert_eq!(window.state().state.settings.known_files.get(&files.model), Some(&model_a()));
@@ -113,4 +117,90 @@ fn a_cell_brings_its_model_along_and_a_board_is_exported_with_its_own() {
 
     window.state_mut().state.execute(Command::PromoteCell(1));
     opened(&mut window, Some(model_a()));
+}
+
+/// Keeps the files' thread from going on until the sender is dropped.
+fn hold_files(window: &mut Window) -> Sender<()> {
+    let (hold, held) = channel::<()>();
+    let held = Mutex::new(held);
+    let read = Arc::new(move || {
+        let _ = held.lock().unwrap().recv();
+        Err("it was only there to wait for".to_owned())
+    });
+    let name = "hold.png".to_owned();
+    window.state_mut().state.execute(Command::AddReferences(vec![Dropped::Bytes { name, read }]));
+    hold
+}
+
+fn files_are_done(window: &mut Window) {
+    wait(window, "the files' thread", |app| app.state.opening == 0);
+    // The held file was the first; what was asked for after it is answered before this one.
+    let state = &mut window.state_mut().state;
+    let read = Arc::new(|| Err("the last one".to_owned()));
+    state.execute(Command::AddReferences(vec![Dropped::Bytes { name: "last.png".to_owned(), read }]));
+    wait(window, "the files' thread", |app| app.state.opening == 0);
+}
+
+#[test]
+fn waiting_for_the_model_is_said_and_ends_with_esc() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, fake) = on_model_a(home.path());
+    let hold = hold_files(&mut window);
+    window.state_mut().state.execute(Command::Undo);
+    press(&mut window, Modifiers::COMMAND, Key::Enter);
+    window.get_by_label("Waiting for the model to open");
+    window.get_by_label("Getting ready");
+    window.get_by_role_and_label(Role::Button, "Cancel");
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    assert!(window.query_by_label("Waiting for the model to open").is_none());
+    assert!(!window.state().state.is_at_work());
+    drop(hold);
+    opened(&mut window, None);
+    files_are_done(&mut window);
+    assert!(fake.seen().is_empty(), "nothing is painted after all");
+
+    // Not cancelled, it is painted.
+    let hold = hold_files(&mut window);
+    window.state_mut().state.execute(Command::Redo);
+    press(&mut window, Modifiers::COMMAND, Key::Enter);
+    window.get_by_label("Waiting for the model to open");
+    drop(hold);
+    wait(&mut window, "the picture", kept);
+    assert_eq!(fake.seen()[0].model.model, Some(model_a()));
+}
+
+#[test]
+fn a_late_choice_does_not_win_over_what_was_asked_for_after_it() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, _fake) = on_model_a(home.path());
+    let files = window.state().state.recipe.model.clone();
+    let hold = hold_files(&mut window);
+    let state = &mut window.state_mut().state;
+    state.execute(Command::Models(ModelsCommand::UseBuiltIn));
+    // The recipe comes to name another model, and then the one before again.
+    state.execute(Command::Undo);
+    state.execute(Command::Redo);
+    drop(hold);
+    files_are_done(&mut window);
+    assert_eq!(window.state().state.opened_model().model, Some(model_a()));
+    assert_eq!(window.state().state.recipe.model, files);
+}
+
+#[test]
+fn a_choice_that_does_not_open_leaves_what_the_recipe_names() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, _fake) = on_model_a(home.path());
+    let hold = hold_files(&mut window);
+    let gone = home.path().join("gone.safetensors");
+    let state = &mut window.state_mut().state;
+    // The recipe names the built-in model from here on, which is asked for, and then not waited for.
+    state.execute(Command::Undo);
+    let mut item = state.models.items[0].clone();
+    item.path.clone_from(&gone);
+    state.models.items.push(item);
+    state.execute(Command::Models(ModelsCommand::Use(gone)));
+    drop(hold);
+    files_are_done(&mut window);
+    opened(&mut window, None);
+    assert!(errors(&window, Place::Model)[0].contains("gone.safetensors"), "{:?}", errors(&window, Place::Model));
 }

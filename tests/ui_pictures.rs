@@ -59,6 +59,17 @@ fn the_window_looks_as_it_did() {
 }
 
 #[test]
+fn what_is_empty_says_what_to_do() {
+    let Some(state) = painter::painter(headless::device) else { return };
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, _fake) = open_painted(home.path(), SIZE, &state);
+    window.state_mut().state.execute(Command::RemoveReference(0));
+    shot(&mut window, "empty_dark");
+    window.state_mut().state.execute(Command::SetTheme(Theme::Light));
+    shot(&mut window, "empty_light");
+}
+
+#[test]
 fn a_lost_device_closes_the_window_and_loses_nothing() {
     let Some(state) = painter::painter(headless::device) else { return };
     let home = tempfile::tempdir().unwrap();

@@ -188,7 +188,12 @@ impl Drop for Background {
     }
 }
 
+/// Does `work`; a sentence where it meets a bug, for work whose end somebody waits for.
+pub fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work))
+        .map_err(|_| "a file could not be handled because of a bug; try it again".to_owned())
+}
+
 fn run(task: Task) -> Done {
-    catch_unwind(AssertUnwindSafe(task))
-        .unwrap_or_else(|_| Done::Broken("a file could not be handled because of a bug; try it again".to_owned()))
+    guarded(task).unwrap_or_else(Done::Broken)
 }

@@ -29,6 +29,8 @@ pub enum Command {
     RemoveReference(usize),
     /// Moves a reference one place to the front (-1) or the back (1).
     MoveReference(usize, i8),
+    /// Off or on, with what is taken from it kept.
+    ToggleReference(usize),
 
     /// Begins a picture from another one (image to image).
     OpenContent,

@@ -25,7 +25,7 @@ impl AppState {
     pub(super) fn set_content(&mut self, dropped: Dropped) {
         self.notes.clear(Place::Content);
         let folder = self.folder("references");
-        if self.submit(move || Done::Content(references::open(&dropped, folder.as_deref()))) {
+        if self.submit_from(Place::Content, move || Done::Content(references::open(&dropped, folder.as_deref()))) {
             self.opening += 1;
         }
     }

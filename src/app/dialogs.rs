@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use rfd::{AsyncFileDialog, FileHandle};
 
 use super::background::{Background, Done, Picked};
+use super::notes::Place;
+use super::state::AppState;
 use crate::library::STYLE_ENDING;
 use crate::pixels::PictureFormat;
 
@@ -82,7 +84,7 @@ pub fn export_style(background: &Background, name: &str) -> std::io::Result<()> 
 
 pub fn export_folder(background: &Background) -> std::io::Result<()> {
     let dialog = AsyncFileDialog::new().set_title("Export into a folder").pick_folder();
-    ask(background, false, dialog, |file: FileHandle| Picked::ExportFolder(file.path().to_owned()))
+    ask(background, true, dialog, |file: FileHandle| Picked::ExportFolder(file.path().to_owned()))
 }
 
 pub fn open_model_file(background: &Background) -> std::io::Result<()> {
@@ -100,6 +102,23 @@ pub fn open_model_folder(background: &Background) -> std::io::Result<()> {
 pub fn add_models_folder(background: &Background) -> std::io::Result<()> {
     let dialog = AsyncFileDialog::new().set_title("A folder in which models lie").pick_folder();
     ask(background, false, dialog, |folder: FileHandle| Picked::ModelsFolder(folder.path().to_owned()))
+}
+
+impl AppState {
+    /// What to do where no dialog opens.
+    pub(super) fn way_without_dialog(&self, place: Place, is_save: bool) -> String {
+        let kept = |what: &str, folder: Option<PathBuf>| format!("{what} {}", folder.unwrap_or_default().display());
+        match (place, is_save) {
+            (Place::Board, true) => kept("what is exported goes into", self.export_folder()),
+            (Place::Styles, true) => kept("the style is kept in", self.folder("styles")),
+            (_, true) => kept("the picture is kept in", self.folder("pictures")),
+            (Place::Board, false) => "add the pictures as references first, and type their names".to_owned(),
+            (Place::Content, false) => "drop the picture here".to_owned(),
+            (Place::Model, false) => "type the path below, or drop the file on the window".to_owned(),
+            (Place::Styles, false) => "drop the file of the style on the window".to_owned(),
+            (_, false) => "drop files on the window, or name them on the command line".to_owned(),
+        }
+    }
 }
 
 /// The dialog is made here, where macOS wants it, and waited for elsewhere.
@@ -141,6 +160,37 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::app::state::Setup;
+    use crate::engine::{Compute, FakeEngine};
+
+    #[test]
+    fn a_desktop_without_dialogs_is_told_where_one_was_asked_for() {
+        let home = tempfile::tempdir().unwrap();
+        let setup = Setup {
+            engine: Box::new(FakeEngine::start(None).unwrap()),
+            waker: Arc::new(|| {}),
+            home: Some(home.path().to_owned()),
+            session: None,
+            session_notice: None,
+            is_second: false,
+            pictures: Vec::new(),
+            compute: Compute::default(),
+        };
+        let mut state = AppState::new(setup).unwrap();
+        for (place, is_save, way_out) in [
+            (Place::References, false, "drop files on the window"),
+            (Place::Content, false, "drop the picture here"),
+            (Place::Model, false, "type the path below"),
+            (Place::Styles, true, "styles"),
+            (Place::Picture, true, "pictures"),
+        ] {
+            state.dialog_place = Some(place);
+            state.take_picked(Picked::NoDialog { is_save });
+            let said: Vec<&str> = state.notes.at(place).map(|note| note.text.as_str()).collect();
+            assert!(said.len() == 1 && said[0].contains(way_out), "{place:?}: {said:?}");
+        }
+        assert!(state.dialog_place.is_none(), "the next dialog may open");
+    }
 
     #[test]
     fn a_future_that_another_thread_finishes_is_waited_for() {

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::background::Done;
+use super::background::{Background, Done};
 use super::command::Command;
 use super::job::Job;
 use super::notes::Place;
-use super::references::{self, Dropped};
+use super::references::Dropped;
 use super::state::{AppState, Shown};
 use super::{dialogs, files};
 use crate::engine::{self, JobSpec};
@@ -20,7 +20,7 @@ impl AppState {
             Command::Cancel => self.cancel(),
             Command::Undo => self.travel(true),
             Command::Redo => self.travel(false),
-            Command::OpenReferences => self.ask(dialogs::open_references),
+            Command::OpenReferences => self.ask(Place::References, dialogs::open_references),
             Command::AddReferences(files) => self.add_references(files),
             Command::DropFiles(files) => self.drop_files(files),
             Command::RestoreDropped => self.restore_carried(),
@@ -31,7 +31,8 @@ impl AppState {
             Command::SelectReference(index) => self.settings.selected_reference = index,
             Command::RemoveReference(index) => self.remove_reference(index),
             Command::MoveReference(index, step) => self.move_reference(index, step),
-            Command::OpenContent => self.ask(dialogs::open_content),
+            Command::ToggleReference(index) => self.toggle_reference(index),
+            Command::OpenContent => self.ask(Place::Content, dialogs::open_content),
             Command::SetContent(file) => self.set_content(file),
             Command::UseAsContent(id) => self.use_as_content(id),
             Command::RemoveContent => self.remove_content(),
@@ -79,7 +80,7 @@ impl AppState {
                     self.notes.error(Place::Picture, "the folder could not be opened; try again");
                 }
             }
-            Command::OpenBoardPictures => self.ask(dialogs::open_board_pictures),
+            Command::OpenBoardPictures => self.ask(Place::Board, dialogs::open_board_pictures),
             Command::OpenBoard(wish) => self.open_board(&wish),
             Command::ShowBoard(is_shown) => self.settings.is_board_shown = is_shown,
             Command::CancelBoard => self.cancel_board(),
@@ -92,7 +93,7 @@ impl AppState {
             Command::HoldAgainst(against) => self.hold_against(against),
             Command::MeasureBoard => self.measure_board(),
             Command::ExportBoard(only) => self.export_board(&only),
-            Command::ChooseExportFolder => self.ask(dialogs::export_folder),
+            Command::ChooseExportFolder => self.ask(Place::Board, dialogs::export_folder),
             Command::DismissNote(id) => self.notes.dismiss(id),
             Command::SetTheme(theme) => self.settings.theme = theme,
             Command::Scale(step) => self.settings.scale(step),
@@ -102,21 +103,27 @@ impl AppState {
 
     /// Hands work to the files' thread.
     pub(super) fn submit(&mut self, task: impl FnOnce() -> Done + Send + 'static) -> bool {
+        self.submit_from(Place::Picture, task)
+    }
+
+    /// As [`AppState::submit`]; a refusal is told at `place`, where the work was asked for.
+    pub(super) fn submit_from(&mut self, place: Place, task: impl FnOnce() -> Done + Send + 'static) -> bool {
         let taken = self.background.submit(task);
         if !taken {
-            self.notes.error(Place::References, "too many files are waiting; try again in a moment");
+            self.notes.error(place, "too many files are waiting; try again in a moment");
         }
         taken
     }
 
-    pub(super) fn ask(&mut self, dialog: impl FnOnce(&super::background::Background) -> std::io::Result<()>) {
+    /// Opens a file dialog; that there is none is told at `place`, where it was asked for.
+    pub(super) fn ask(&mut self, place: Place, dialog: impl FnOnce(&Background) -> std::io::Result<()>) {
         // A second dialog over the first only confuses.
-        if self.is_open_dialog {
+        if self.dialog_place.is_some() {
             return;
         }
         match dialog(&self.background) {
-            Ok(()) => self.is_open_dialog = true,
-            Err(error) => self.notes.error(Place::References, format!("the file dialog does not open ({error})")),
+            Ok(()) => self.dialog_place = Some(place),
+            Err(error) => self.notes.error(place, format!("the file dialog does not open ({error})")),
         }
     }
 
@@ -203,7 +210,8 @@ impl AppState {
     /// Everything that runs or waits ends; the window does not wait for it.
     fn cancel(&mut self) {
         self.cancel_board();
-        if self.jobs.is_empty() {
+        let has_waited = self.stop_waiting();
+        if self.jobs.is_empty() && !has_waited {
             return;
         }
         for job in self.jobs.drain(..) {
@@ -229,32 +237,6 @@ impl AppState {
             let before = std::mem::replace(&mut self.recipe, recipe).model;
             self.follow_model(&before);
             self.find_pictures();
-        }
-    }
-
-    pub(super) fn add_references(&mut self, dropped: Vec<Dropped>) {
-        self.notes.clear(Place::References);
-        for file in dropped {
-            let folder = self.folder("references");
-            if self.submit(move || Done::Added(references::open(&file, folder.as_deref()))) {
-                self.opening += 1;
-            }
-        }
-    }
-
-    fn remove_reference(&mut self, index: usize) {
-        if index < self.recipe.references.len() {
-            self.recipe.references.remove(index);
-            self.undo.mark(&self.recipe);
-        }
-    }
-
-    fn move_reference(&mut self, index: usize, step: i8) {
-        let Some(to) = index.checked_add_signed(isize::from(step)) else { return };
-        if index < self.recipe.references.len() && to < self.recipe.references.len() {
-            self.recipe.references.swap(index, to);
-            self.settings.selected_reference = to;
-            self.undo.mark(&self.recipe);
         }
     }
 
@@ -327,6 +309,6 @@ impl AppState {
         let Some(entry) = self.history.get(id) else { return };
         let name = self.settings.picture_export.name_of(&entry.recipe, 1);
         let name = name.unwrap_or_else(|_| format!("picture-{}.png", entry.recipe.seed.unwrap_or_default()));
-        self.ask(move |background| dialogs::save_as(background, id, &name));
+        self.ask(Place::Picture, move |background| dialogs::save_as(background, id, &name));
     }
 }

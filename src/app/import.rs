@@ -39,10 +39,6 @@ impl AppState {
     /// Files that were let go over the window: styles are taken in, weights are looked at, a picture with settings is asked
     /// about, all else becomes references.
     pub(super) fn drop_files(&mut self, files: Vec<Dropped>) {
-        let is_style = |path: &Path| path.extension().is_some_and(|ending| ending == STYLE_ENDING);
-        let is_weights = |path: &Path| {
-            path.extension().is_some_and(|ending| WEIGHTS.iter().any(|known| ending.eq_ignore_ascii_case(known)))
-        };
         let (mut styles, mut weights, mut pictures) = (Vec::new(), Vec::new(), Vec::new());
         for file in files {
             match file {
@@ -58,6 +54,7 @@ impl AppState {
             self.identify(weights);
         }
         self.carried = None;
+        self.models.offered.clear();
         match pictures.len() {
             0 => {}
             1 => {
@@ -156,6 +153,24 @@ impl AppState {
                 Place::Picture,
                 format!("not taken over, as there is no such setting here: {}", ignored.join(", ")),
             );
+        }
+    }
+}
+
+fn is_style(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == STYLE_ENDING)
+}
+
+fn is_weights(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| WEIGHTS.iter().any(|known| ending.eq_ignore_ascii_case(known)))
+}
+
+impl Dropped {
+    /// By its name it is neither a style nor weights.
+    pub fn may_be_picture(&self) -> bool {
+        match self {
+            Self::File(path) => !is_style(path) && !is_weights(path),
+            Self::Bytes { .. } => true,
         }
     }
 }

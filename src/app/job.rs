@@ -107,7 +107,8 @@ impl Job {
     pub fn words(&self) -> String {
         match self.stage {
             Stage::Waiting => "Waiting".to_owned(),
-            Stage::Loading(part) => format!("Loading {part}"),
+            // Of the parts of a model an artist need not know.
+            Stage::Loading(_) => "Loading the model".to_owned(),
             Stage::Encoding(part) => format!("Reading the {part}"),
             Stage::Step { index, count } => match self.seconds_left() {
                 Some(secs) if secs >= 1.0 => format!("Step {index} of {count} · {} left", duration(secs)),

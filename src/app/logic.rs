@@ -16,7 +16,7 @@ use super::shelf::ShelfCommand;
 use super::state::{AppState, Shown};
 use crate::engine::{EngineError, Finished, JobEvent};
 use crate::pixels::CarriedReference;
-use crate::recipe::{Recipe, Reference};
+use crate::recipe::Recipe;
 
 /// Seconds between two writings of the session.
 const SAVE_SECS: f64 = 1.0;
@@ -109,8 +109,8 @@ impl AppState {
         }
     }
 
-    fn take_picked(&mut self, picked: Picked) {
-        self.is_open_dialog = false;
+    pub(super) fn take_picked(&mut self, picked: Picked) {
+        let place = self.dialog_place.take().unwrap_or(Place::Picture);
         match picked {
             Picked::References(paths) => {
                 self.add_references(paths.into_iter().map(references::Dropped::File).collect());
@@ -124,29 +124,11 @@ impl AppState {
             Picked::Styles(paths) => self.execute_shelf(ShelfCommand::ImportStyleFiles(paths)),
             Picked::ExportStyle { name, path } => self.export_style(name, path),
             Picked::Nothing => {}
-            Picked::NoDialog { is_save: false } => {
-                let said = "no file dialog answers on this desktop; drop files on the window, or name them on the command line";
-                self.notes.error(Place::References, said);
-            }
-            Picked::NoDialog { is_save: true } => {
-                let folder = self.folder("pictures").unwrap_or_default();
-                let said =
-                    format!("no file dialog answers on this desktop; the picture is kept in {}", folder.display());
-                self.notes.error(Place::Picture, said);
+            Picked::NoDialog { is_save } => {
+                let way_out = self.way_without_dialog(place, is_save);
+                self.notes.error(place, format!("no file dialog answers on this desktop; {way_out}"));
             }
         }
-    }
-
-    fn add_reference(&mut self, opened: Opened) {
-        let (hash, name) = (opened.picture.hash.clone(), opened.picture.name.clone());
-        self.take_picture(opened);
-        if self.recipe.references.iter().any(|reference| reference.hash == hash) {
-            self.notes.info(Place::References, format!("'{name}' is a reference already"));
-            return;
-        }
-        self.recipe.references.push(Reference { hash, name, ..Reference::default() });
-        self.settings.selected_reference = self.recipe.references.len() - 1;
-        self.undo.mark(&self.recipe);
     }
 
     /// Writes a picture of the history to `path`, in the format that its name asks for.
@@ -194,7 +176,7 @@ impl AppState {
         for (hash, name) in wanted {
             if !self.pictures.contains_key(&hash) && self.asked_for.insert(hash.clone()) {
                 let folder = self.folder("references");
-                self.submit(move || {
+                self.submit_from(Place::References, move || {
                     let result = references::find(&hash, &name, folder.as_deref());
                     Done::Found { hash, result }
                 });

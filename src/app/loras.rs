@@ -18,7 +18,7 @@ impl AppState {
 
     pub(super) fn open_lora(&mut self, path: PathBuf) {
         let opened = self.opened.clone();
-        self.submit(move || {
+        self.submit_from(Place::Model, move || {
             let result = engine::describe_lora(&opened, &path, &Lora::default()).map_err(|error| error.to_string());
             Done::Models(ModelsDone::LoraOpened { path, result })
         });

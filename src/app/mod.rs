@@ -34,6 +34,7 @@ mod models_follow;
 mod models_import;
 mod models_look;
 mod notes;
+mod reference_list;
 mod references;
 mod sample;
 mod session;

@@ -4,12 +4,12 @@
 //! in front of the window (a dropped file, a choice) goes to the files' thread. See also `models_look`,
 //! `models_choice`, `models_follow` and `models_fetch`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::background::{Background, Done};
+use super::background::{Background, Done, guarded};
 use super::dialogs;
 use super::few_step::SetAside;
 use super::models_choice::{Examined, Fit};
@@ -136,8 +136,8 @@ pub struct Models {
     pub selected: Option<PathBuf>,
     /// What came of the try to open the selected one.
     pub examined: Option<(PathBuf, Result<Examined, String>)>,
-    /// A file that was dropped or named, about which the artist is asked.
-    pub offered: Option<Box<Item>>,
+    /// Files that were dropped or named, about which the artist is asked, one after the other.
+    pub offered: VecDeque<Item>,
     /// A pickle that was dropped or named.
     pub pickled: Option<Pickled>,
     /// The model of the list whose licence is being shown.
@@ -193,7 +193,7 @@ impl Models {
             is_looking: false,
             selected: None,
             examined: None,
-            offered: None,
+            offered: VecDeque::new(),
             pickled: None,
             asking: None,
             wants_downloads: false,
@@ -274,17 +274,17 @@ impl AppState {
             ModelsCommand::ToggleLora(index) => self.toggle_lora(index),
             ModelsCommand::FollowLora(index, follows) => self.follow_lora(index, follows),
             ModelsCommand::TryAgain => self.open_last_model(),
-            ModelsCommand::OpenFile => self.ask(dialogs::open_model_file),
-            ModelsCommand::OpenFolder => self.ask(dialogs::open_model_folder),
-            ModelsCommand::AddFolder => self.ask(dialogs::add_models_folder),
+            ModelsCommand::OpenFile => self.ask(Place::Model, dialogs::open_model_file),
+            ModelsCommand::OpenFolder => self.ask(Place::Model, dialogs::open_model_folder),
+            ModelsCommand::AddFolder => self.ask(Place::Model, dialogs::add_models_folder),
             ModelsCommand::RemoveFolder(folder) => self.change_folders(folder, false),
             ModelsCommand::Identify(paths) => self.identify(paths),
             ModelsCommand::UseOffered => {
-                if let Some(item) = self.models.offered.take() {
+                if let Some(item) = self.models.offered.pop_front() {
                     self.use_item(&item);
                 }
             }
-            ModelsCommand::ForgetOffered => self.models.offered = None,
+            ModelsCommand::ForgetOffered => drop(self.models.offered.pop_front()),
             ModelsCommand::Import => self.import_pickled(),
             ModelsCommand::UseTwin(path) => {
                 self.models.pickled = None;
@@ -364,7 +364,7 @@ impl AppState {
     fn change_folders(&mut self, folder: PathBuf, add: bool) {
         let places = self.models.source.places.clone();
         let changed = move || {
-            let change = || {
+            let change = move || {
                 let places = places()?;
                 let store = places.store()?;
                 let mut folders = Folders::load(store)?;
@@ -375,7 +375,8 @@ impl AppState {
                 };
                 folders.save(store)
             };
-            Done::Models(ModelsDone::FoldersChanged(change().map_err(|error: ModelsError| error.to_string())))
+            let changed = guarded(change).and_then(|changed| changed.map_err(|error: ModelsError| error.to_string()));
+            Done::Models(ModelsDone::FoldersChanged(changed))
         };
         if !self.models.looking.submit(changed) {
             self.notes.error(Place::Model, "too much is waiting; try again in a moment");
@@ -389,12 +390,12 @@ impl AppState {
     /// Says what files are, from their headers, on the files' thread.
     pub(super) fn identify(&mut self, paths: Vec<PathBuf>) {
         self.notes.clear(Place::Model);
-        self.models.offered = None;
+        self.models.offered.clear();
         self.forget_pickled();
         let entries = self.models.source.entries;
         for path in paths {
             let task = move || identified(&path, false, entries);
-            if self.submit(task) {
+            if self.submit_from(Place::Model, task) {
                 self.opening += 1;
             }
         }
@@ -405,8 +406,10 @@ impl AppState {
         if is_chosen {
             self.use_item(&item);
         } else {
-            self.examine(item.path.clone());
-            self.models.offered = Some(item);
+            if self.models.offered.is_empty() {
+                self.examine(item.path.clone());
+            }
+            self.models.offered.push_back(*item);
         }
     }
 }

@@ -26,6 +26,8 @@ pub enum Opening {
     First,
     /// The last session's does not open.
     Fallback,
+    /// The artist's choice does not open, and the recipe names another one still.
+    Back,
 }
 
 /// What a model that opens would take.
@@ -71,6 +73,7 @@ impl Wish {
 pub struct Described {
     pub(super) paths: ModelPaths,
     pub(super) why: Opening,
+    pub(super) question: u64,
     result: Result<(Box<ModelInfo>, Option<Fit>), String>,
     lora_troubles: BTreeMap<String, String>,
     few_step: BTreeMap<String, ModelDefaults>,
@@ -86,7 +89,8 @@ impl AppState {
         let known = |lora: &Lora| Some((lora.clone(), self.lora_path(lora)?.clone()));
         let loras: Vec<(Lora, PathBuf)> = self.recipe.loras.iter().filter_map(known).collect();
         let asked = paths.clone();
-        let is_asked = self.submit(move || {
+        let question = self.model_question + 1;
+        let is_asked = self.submit_from(Place::Model, move || {
             let result = engine::describe(&paths).map_err(|error| error.to_string());
             let result = result.map(|info| (Box::new(info.clone()), wish.fit(&info)));
             let (mut lora_troubles, mut few_step) = (BTreeMap::new(), BTreeMap::new());
@@ -97,15 +101,16 @@ impl AppState {
                     Err(error) => drop(lora_troubles.insert(hash, error.to_string())),
                 }
             }
-            Done::Described(Described { paths, why, result, lora_troubles, few_step })
+            Done::Described(Described { paths, why, question, result, lora_troubles, few_step })
         });
         if is_asked {
             self.asked_model = Some(asked);
+            self.model_question = question;
         }
     }
 
     pub(super) fn take_opened(&mut self, described: Described) {
-        let Described { paths, why, result, lora_troubles, few_step } = described;
+        let Described { paths, why, result, lora_troubles, few_step, .. } = described;
         let (info, fit) = match result {
             Ok(opened) => opened,
             Err(said) if why == Opening::First && paths != ModelPaths::default() => {
@@ -117,11 +122,17 @@ impl AppState {
                 if self.model_info().is_none() {
                     self.model = ModelState::Failed(said.clone());
                 }
-                return self.notes.error(Place::Model, said);
+                self.notes.error(Place::Model, said);
+                if why == Opening::Chosen {
+                    self.go_back_to_named();
+                }
+                return;
             }
         };
         tracing::info!("the model {} is open", info.name);
-        self.notes.clear(Place::Model);
+        if why != Opening::Back {
+            self.notes.clear(Place::Model);
+        }
         self.look_afresh();
         self.pace = None;
         self.models.lora_troubles = lora_troubles;
@@ -149,7 +160,7 @@ impl AppState {
             // That it could not be found was said before.
             self.notes.clear_errors(Place::Picture);
         }
-        if why == Opening::Followed {
+        if matches!(why, Opening::Followed | Opening::Back) {
             // The recipe's name for it, after its file was moved or renamed.
             self.remember(&self.recipe.model.clone(), &paths);
         }
@@ -198,7 +209,7 @@ impl AppState {
             Some(item) => self.use_item(&item),
             None => {
                 let entries = self.models.source.entries;
-                if self.submit(move || identified(&path, true, entries)) {
+                if self.submit_from(Place::Model, move || identified(&path, true, entries)) {
                     self.opening += 1;
                 }
             }
@@ -207,7 +218,7 @@ impl AppState {
 
     pub(super) fn use_item(&mut self, item: &Item) {
         self.notes.clear(Place::Model);
-        self.models.offered = None;
+        self.models.offered.retain(|offered| offered.path != item.path);
         if item.part == Part::Lora {
             return self.open_lora(item.path.clone());
         }
@@ -316,7 +327,7 @@ impl AppState {
                 return;
             }
         };
-        self.submit(move || {
+        self.submit_from(Place::Model, move || {
             let result = match item.part {
                 Part::Lora => engine::describe_lora(&paths, &path, &Lora::default()).map(|info| (None, info.few_step)),
                 _ => engine::describe(&paths).map(|info| (wish.fit(&info), Some(info.defaults))),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::background::Done;
+use super::background::{Done, guarded};
 use super::models::{ModelSource, ModelsDone};
 use super::models_look::{newest, tell, throttled};
 use super::notes::Place;
@@ -20,6 +20,8 @@ pub struct Ware {
     pub unfinished: u64,
     pub fetch: Fetch,
     cancel: Arc<AtomicBool>,
+    /// Counts up with every download of it; only the end of the newest one counts.
+    number: u64,
 }
 
 /// How a download stands.
@@ -28,19 +30,23 @@ pub enum Fetch {
     Idle,
     /// Waiting for others, or at work: see [`AppState::fetching`].
     Asked,
+    /// It was at work, and ends as soon as it hears of it.
+    Stopping,
     Failed(String),
 }
 
 /// How a download ended.
 pub struct Fetched {
     name: String,
+    number: u64,
     unfinished: u64,
-    result: Result<PathBuf, ModelsError>,
+    /// None for one that was stopped.
+    result: Result<Option<PathBuf>, String>,
 }
 
 impl Ware {
     pub(super) fn new(entry: &'static ModelEntry) -> Self {
-        Self { entry, place: None, unfinished: 0, fetch: Fetch::Idle, cancel: Arc::default() }
+        Self { entry, place: None, unfinished: 0, fetch: Fetch::Idle, cancel: Arc::default(), number: 0 }
     }
 
     pub fn is_here(&self) -> bool {
@@ -87,6 +93,8 @@ impl AppState {
             // A flag of its own: the one before may still be stopping a download.
             let cancel = Arc::<AtomicBool>::default();
             (ware.fetch, ware.cancel) = (Fetch::Asked, cancel.clone());
+            ware.number += 1;
+            let number = ware.number;
             let entry = *entry;
             // Those that come after it must find space too.
             let rest = wanted.iter().skip(index).copied().filter(|entry| large.contains(&entry.name));
@@ -100,12 +108,17 @@ impl AppState {
             let task = move || {
                 let cancelled = || stop.load(Ordering::Relaxed) || cancel.load(Ordering::Relaxed);
                 let mut say = throttled(&slot, &entry.name, &waker);
-                let result = bring(entry, &rest, &source, &mut say, &cancelled);
+                let result = match guarded(|| bring(entry, &rest, &source, &mut say, &cancelled)) {
+                    Ok(Ok(path)) => Ok(Some(path)),
+                    Ok(Err(ModelsError::Cancelled)) => Ok(None),
+                    Ok(Err(error)) => Err(error.to_string()),
+                    Err(why) => Err(why),
+                };
                 tell(&slot, None);
                 let places = (source.places)().ok();
                 let store = places.and_then(|places| places.store);
                 let unfinished = store.map_or(0, |store| unfinished_bytes(&store, entry));
-                Done::Models(ModelsDone::Fetched(Fetched { name: entry.name.clone(), unfinished, result }))
+                Done::Models(ModelsDone::Fetched(Fetched { name: entry.name.clone(), number, unfinished, result }))
             };
             if !self.models.downloads.submit(task)
                 && let Some(ware) = self.models.wares.iter_mut().find(|ware| ware.entry.name == entry.name)
@@ -116,27 +129,34 @@ impl AppState {
     }
 
     pub(super) fn stop_fetching(&mut self, name: &str) {
+        let is_at_work = self.fetching().is_some_and(|(at_work, _)| at_work == name);
         if let Some(ware) = self.models.wares.iter_mut().find(|ware| ware.entry.name == name) {
             ware.cancel.store(true, Ordering::Relaxed);
+            // One that waits for its turn is stopped before it begins.
+            ware.fetch = if is_at_work { Fetch::Stopping } else { Fetch::Idle };
         }
     }
 
     pub(super) fn take_fetched(&mut self, fetched: Fetched) {
-        let Fetched { name, unfinished, result } = fetched;
+        let Fetched { name, number, unfinished, result } = fetched;
         let Some(ware) = self.models.wares.iter_mut().find(|ware| ware.entry.name == name) else { return };
         ware.unfinished = unfinished;
+        if number != ware.number && !matches!(result, Ok(Some(_))) {
+            // It was asked for again since, and waits for its turn.
+            return;
+        }
         match result {
-            Ok(path) => {
+            Ok(Some(path)) => {
                 ware.fetch = Fetch::Idle;
                 ware.place = Some(State::Here(path));
                 let said = format!("{} is on this computer now; use it in Models", ware.entry.title);
                 self.notes.info(Place::Model, said);
                 self.look_for_models();
             }
-            Err(ModelsError::Cancelled) => ware.fetch = Fetch::Idle,
-            Err(error) => {
-                tracing::warn!("{name} was not fetched: {error}");
-                ware.fetch = Fetch::Failed(error.to_string());
+            Ok(None) => ware.fetch = Fetch::Idle,
+            Err(why) => {
+                tracing::warn!("{name} was not fetched: {why}");
+                ware.fetch = Fetch::Failed(why);
             }
         }
     }

@@ -18,10 +18,12 @@ impl AppState {
     }
 
     pub(super) fn take_described(&mut self, described: Described) {
-        if self.asked_model.as_ref() == Some(&described.paths) {
-            self.asked_model = None;
+        if described.question != self.model_question {
+            // Another one was asked for since, and its answer is still to come.
+            return;
         }
-        let is_followed = described.why == Opening::Followed;
+        self.asked_model = None;
+        let is_followed = matches!(described.why, Opening::Followed | Opening::Back);
         if is_followed && self.paths_of(&self.recipe.model).as_ref() != Some(&described.paths) {
             // The recipe has gone on to another model meanwhile.
             self.open_named();
@@ -46,6 +48,32 @@ impl AppState {
         {
             self.describe_model(paths, Opening::Followed);
         }
+    }
+
+    /// What was chosen does not open. The recipe may name another model than the open one, whose answer was dropped for the
+    /// sake of this choice.
+    pub(super) fn go_back_to_named(&mut self) {
+        match self.paths_of(&self.recipe.model) {
+            Some(paths) if paths != self.opened || self.model_info().is_none() => {
+                self.describe_model(paths, Opening::Back);
+            }
+            _ => {}
+        }
+    }
+
+    /// What Generate or a board was asked for and waits for, in words.
+    pub fn waiting(&self) -> Option<&'static str> {
+        let is_waiting = self.wants_picture || self.wants_board.is_some();
+        is_waiting.then_some(match self.asked_model {
+            Some(_) => "Waiting for the model to open",
+            None => "Waiting for the pictures to open",
+        })
+    }
+
+    /// Nothing is painted any more once the model or the pictures are there. True where something waited.
+    pub(super) fn stop_waiting(&mut self) -> bool {
+        let had_board = self.wants_board.take().is_some();
+        std::mem::take(&mut self.wants_picture) || had_board
     }
 
     /// The recipe names other weights than before: opens them where they are known.

@@ -4,11 +4,11 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::background::Done;
+use super::background::{Done, guarded};
 use super::models::{ModelSource, ModelsDone};
 use super::state::AppState;
 use crate::engine::Waker;
-use crate::models::{Event, Folders, Listing, Search, unfinished_bytes};
+use crate::models::{Event, Folders, Listing, ModelsError, Search, unfinished_bytes};
 
 /// The newest event of a thread; older ones interest nobody.
 pub(super) type Newest = Arc<Mutex<Option<(String, Event)>>>;
@@ -37,21 +37,22 @@ impl AppState {
         let stop = self.models.stop.clone();
         let listed = move || {
             let stopped = || stop.load(Ordering::Relaxed);
-            let listed = places().and_then(|places| {
+            let list = move || {
+                let places = places()?;
                 let folders = match &places.store {
                     Some(store) => Folders::load(store)?.folders,
                     None => Vec::new(),
                 };
                 Ok((Listing::of(&places, entries, &stopped), folders))
-            });
-            Done::Models(ModelsDone::Listed(look, listed.map_err(|error| error.to_string())))
+            };
+            Done::Models(ModelsDone::Listed(look, told(list)))
         };
         let ModelSource { places, .. } = self.models.source.clone();
         let (stop, slot, waker) = (self.models.stop.clone(), self.models.checking.clone(), self.models.waker.clone());
         let located = move || {
             let stopped = || stop.load(Ordering::Relaxed);
-            let located = places().and_then(|places| {
-                let mut search = Search::new(places);
+            let locate = || {
+                let mut search = Search::new(places()?);
                 let mut found = Vec::new();
                 for entry in entries {
                     let mut say = throttled(&slot, &entry.name, &waker);
@@ -61,14 +62,20 @@ impl AppState {
                     found.push((entry.name.clone(), state, unfinished));
                 }
                 Ok(found)
-            });
+            };
+            let located = told(locate);
             tell(&slot, None);
-            Done::Models(ModelsDone::Located(look, located.map_err(|error| error.to_string())))
+            Done::Models(ModelsDone::Located(look, located))
         };
         if !self.models.looking.submit(listed) || !self.models.looking.submit(located) {
             self.models.is_looking = false;
         }
     }
+}
+
+/// What came of a look, or why nothing did: a bug too is an end to it.
+fn told<T>(look: impl FnOnce() -> Result<T, ModelsError>) -> Result<T, String> {
+    guarded(look).and_then(|found| found.map_err(|error| error.to_string()))
 }
 
 /// Leaves events in `slot`, and wakes the window for some of them: a disk is faster than a screen.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::board_export::BoardExport;
 use super::export::PictureExport;
 use crate::library::write_atomically;
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, Role};
 
 const FILE: &str = "session.json";
 /// A session file larger than this was not written by this program.
@@ -56,6 +56,8 @@ pub struct Settings {
     pub known_files: BTreeMap<String, PathBuf>,
     /// Strengths of LoRAs that are off, by their hash.
     pub resting_loras: BTreeMap<String, f64>,
+    /// What references that are off were used for, by their hash.
+    pub resting_roles: BTreeMap<String, Role>,
 }
 
 impl Default for Settings {
@@ -77,6 +79,7 @@ impl Default for Settings {
             vae: None,
             known_files: BTreeMap::new(),
             resting_loras: BTreeMap::new(),
+            resting_roles: BTreeMap::new(),
         }
     }
 }

@@ -93,6 +93,8 @@ pub struct AppState {
     pub(super) opened: ModelPaths,
     /// The model that is being opened.
     pub(super) asked_model: Option<ModelPaths>,
+    /// Counts up with every model that is asked for; only the answer about the newest counts.
+    pub(super) model_question: u64,
     pub(super) live: Live,
     /// What the model sees of the reference whose crop is being edited.
     pub(super) seen: Latest<Seen, Option<Arc<RgbImage>>>,
@@ -116,7 +118,8 @@ pub struct AppState {
     pub(super) last_id: u64,
     pub(super) saved: (Recipe, Settings, u64),
     pub(super) saved_at: f64,
-    pub(super) is_open_dialog: bool,
+    /// A file dialog is open, and this is where it was asked for.
+    pub(super) dialog_place: Option<Place>,
 }
 
 impl AppState {
@@ -149,6 +152,7 @@ impl AppState {
             models,
             opened: ModelPaths::default(),
             asked_model: None,
+            model_question: 0,
             carried: None,
             live: Live::default(),
             seen: Latest::default(),
@@ -167,7 +171,7 @@ impl AppState {
             compute: setup.compute,
             last_id: 0,
             saved_at: 0.0,
-            is_open_dialog: false,
+            dialog_place: None,
         };
         state.settings.count = state.settings.count.clamp(1, 16);
         state.notes_about_session(setup.session_notice);
@@ -233,7 +237,7 @@ impl AppState {
 
     /// Something runs or waits that a cancel would end.
     pub fn is_at_work(&self) -> bool {
-        !self.jobs.is_empty() || self.board.as_ref().is_some_and(OpenBoard::is_at_work)
+        !self.jobs.is_empty() || self.waiting().is_some() || self.board.as_ref().is_some_and(OpenBoard::is_at_work)
     }
 
     pub fn can_undo(&self) -> bool {

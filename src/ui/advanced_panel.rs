@@ -166,7 +166,7 @@ fn blocks(ui: &mut Ui, state: &mut AppState, info: &ModelInfo) {
             let bar = ui.scope(|ui| {
                 slider_look(ui);
                 // What the name and the number leave.
-                ui.spacing_mut().slider_width = 160.0;
+                ui.spacing_mut().slider_width = 167.0;
                 ui.add(bar)
             });
             let mut bar = bar.inner.labelled_by(label.id).on_hover_text(format!("{name}. Double-click to mute"));
@@ -175,7 +175,7 @@ fn blocks(ui: &mut Ui, state: &mut AppState, info: &ModelInfo) {
                 bar.mark_changed();
             }
             let field = DragValue::new(&mut scale).range(LIMITS).speed(0.01).fixed_decimals(2);
-            let field = ui.add_sized(vec2(52.0, 22.0), field).labelled_by(label.id);
+            let field = ui.add_sized(vec2(54.0, 22.0), field).labelled_by(label.id);
             if bar.changed() || field.changed() {
                 moved = Some((name.clone(), scale));
             }

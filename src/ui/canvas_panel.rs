@@ -1,8 +1,8 @@
 //! The picture, or what is forming of it, and what can be done with it.
 
-use egui::{Align, Layout, RichText, Ui, UiBuilder, vec2};
+use egui::{Align, Layout, RichText, Shape, Ui, UiBuilder, vec2};
 
-use super::commands::other;
+use super::commands::{keys_of, other};
 use super::import_question::import_question;
 use super::notes_ui::notes_ui;
 use super::tokens::{self, palette};
@@ -10,6 +10,7 @@ use super::widgets::{self, icon};
 use crate::app::{AppState, Command, HistoryEntry, ModelState, Place, Shown, differences, duration};
 use crate::gpu::canvas::{CanvasContent, View, canvas_ui};
 use crate::gpu::compare::{CompareMode, compare_ui, wipe_handle_ui};
+use crate::gpu::filled_around;
 
 /// Below this width the tools share one menu.
 const NARROW: f32 = 660.0;
@@ -41,6 +42,7 @@ pub fn canvas_panel(
     is_flipped: bool,
     commands: &mut Vec<Command>,
 ) -> CanvasWishes {
+    let (whole, ground) = (ui.max_rect(), ui.painter().add(Shape::Noop));
     let flipped = is_flipped.then(|| flip_side(state, commands)).flatten();
     let wishes = toolbar(ui, state, look, flipped, commands);
     let rect = ui.available_rect_before_wrap().intersect(ui.clip_rect());
@@ -49,6 +51,9 @@ pub fn canvas_panel(
     let flipped = flipped.and_then(picture);
     let content = flipped.as_ref().unwrap_or(content);
     let zoom = look.view.zoom;
+    // A picture comes with a ground of its own.
+    let covered = if matches!(content, CanvasContent::Empty) { egui::Rect::NOTHING } else { rect };
+    ui.painter().set(ground, filled_around(whole, covered, palette(ui).ground));
     match (content, other) {
         (CanvasContent::Empty, _) => empty_state(ui, state, rect),
         (_, Some(other)) => compare(ui, &other, content, look, rect),
@@ -202,7 +207,8 @@ pub fn zoom(ui: &mut Ui, view: &mut View) {
     if one.on_hover_text("Actual pixels (Ctrl+1)").clicked() {
         *view = View { zoom: 1.0, pan: [0.0; 2], fit: false };
     }
-    if ui.selectable_label(view.fit, "Fit").on_hover_text("Show the whole picture (Ctrl+0)").clicked() {
+    let tip = format!("Show the whole picture ({})", keys_of(ui.ctx(), "Fit the picture"));
+    if ui.selectable_label(view.fit, "Fit").on_hover_text(tip).clicked() {
         view.fit = true;
     }
     ui.label(RichText::new(format!("{:.0} %", view.zoom * 100.0)).small().weak());
@@ -226,6 +232,9 @@ fn caption(state: &AppState) -> String {
 fn empty_state(ui: &mut Ui, state: &AppState, rect: egui::Rect) {
     let (title, text) = match (&state.model, state.jobs.front(), state.shown) {
         (ModelState::Failed(_), ..) => ("The model did not open", "Choose another at the top left"),
+        (_, None, Shown::Nothing) if state.waiting().is_some() => {
+            ("Getting ready", "It is painted as soon as everything is open. Esc cancels it")
+        }
         (_, Some(_), Shown::Live) => ("Getting ready", "The picture appears here while it forms"),
         (_, _, Shown::Entry(_)) => ("Opening the picture", ""),
         _ if state.recipe.references.is_empty() => {

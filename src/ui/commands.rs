@@ -25,6 +25,8 @@ const fn plain(key: Key) -> KeyboardShortcut {
 
 /// Esc stops what runs, unless something lies over the window that it closes first.
 pub const CANCEL: KeyboardShortcut = plain(Key::Escape);
+/// macOS minimises a window by Cmd+M.
+const MODELS: KeyboardShortcut = if cfg!(target_os = "macos") { ctrl_shift(Key::M) } else { ctrl(Key::M) };
 /// Shows the other picture while it is held, unless someone is typing.
 pub const FLIP: Key = Key::X;
 
@@ -136,7 +138,7 @@ pub const TABLE: &[Entry] = &[
         state.is_at_work().then_some(Command::Cancel)
     }),
     window(Painting, "Paint a board…", &[ctrl(Key::B)], WindowCommand::Board),
-    window(Painting, "Models…", &[ctrl(Key::M)], WindowCommand::Models),
+    window(Painting, "Models…", &[MODELS], WindowCommand::Models),
     app(Painting, "Live mode on or off", &[ctrl(Key::L)], |_| Some(Command::ToggleLive)),
     app(Painting, "Roll a new seed and lock it", &[ctrl(Key::D)], |_| Some(Command::RollSeed)),
     app(Painting, "Lock the seed or let it vary", &[], |state| Some(Command::LockSeed(state.recipe.seed.is_none()))),

@@ -7,8 +7,8 @@ use egui::{Color32, ColorImage, Context, Rect};
 use crate::app::{Command, Dropped};
 use crate::pixels::{PngText, encode_png};
 
-/// What was dropped or pasted in this frame. Over `content` a file becomes the content picture; anywhere else they become
-/// references, or restore the settings that they carry.
+/// What was dropped or pasted in this frame. Over `content` a single picture becomes the content picture; what becomes of
+/// everything else is for [`Command::DropFiles`] to find out.
 pub fn dropped_files(ctx: &Context, content: Option<Rect>) -> Vec<Command> {
     let (dropped, pasted, pointer) = ctx.input(|input| {
         let pasted = input.events.iter().find_map(|event| match event {
@@ -35,7 +35,9 @@ pub fn dropped_files(ctx: &Context, content: Option<Rect>) -> Vec<Command> {
     let is_content = content.zip(pointer).is_some_and(|(rect, pointer)| rect.contains(pointer));
     match files.len() {
         0 => Vec::new(),
-        1 if is_content => files.into_iter().map(Command::SetContent).collect(),
+        1 if is_content && files.iter().all(Dropped::may_be_picture) => {
+            files.into_iter().map(Command::SetContent).collect()
+        }
         _ => vec![Command::DropFiles(files)],
     }
 }

@@ -13,8 +13,22 @@ const DISTANCE: f32 = 2.0;
 pub struct Focus {
     is_by_keys: bool,
     before: Option<Id>,
-    /// Where Tab has gone a frame ago.
-    moved_to: Option<(LayerId, Rect)>,
+}
+
+/// Where the window keeps the place to which Tab has gone a frame ago.
+fn moved_to() -> Id {
+    Id::unique("where the focus has gone")
+}
+
+/// Called within an area that scrolls up and down, which then shows what has the focus.
+pub fn scroll_to_focus(ui: &Ui) {
+    let moved: Option<(LayerId, Rect)> = ui.data(|data| data.get_temp(moved_to()));
+    if let Some((layer, rect)) = moved
+        && layer == ui.layer_id()
+        && ui.clip_rect().x_range().contains(rect.center().x)
+    {
+        ui.scroll_to_rect(rect.expand(tokens::SPACE_M), None);
+    }
 }
 
 impl Focus {
@@ -27,19 +41,12 @@ impl Focus {
         self.is_by_keys = (self.is_by_keys || by_keys) && !by_pointer;
         let focused = ctx.memory(|memory| memory.focused());
         let is_new = focused != self.before && self.is_by_keys;
-        self.moved_to =
-            focused.filter(|_| is_new).and_then(|id| ctx.read_response(id)).map(|at| (at.layer_id, at.rect));
+        let moved = focused.filter(|_| is_new).and_then(|id| ctx.read_response(id)).map(|at| (at.layer_id, at.rect));
+        ctx.data_mut(|data| match moved {
+            Some(moved) => drop(data.insert_temp(moved_to(), moved)),
+            None => data.remove::<(LayerId, Rect)>(moved_to()),
+        });
         self.before = focused;
-    }
-
-    /// Called within an area that scrolls up and down, which then shows what has the focus.
-    pub fn scroll(&self, ui: &Ui) {
-        if let Some((layer, rect)) = self.moved_to
-            && layer == ui.layer_id()
-            && ui.clip_rect().x_range().contains(rect.center().x)
-        {
-            ui.scroll_to_rect(rect.expand(tokens::SPACE_M), None);
-        }
     }
 
     /// Called after everything else of a frame.

@@ -1,10 +1,11 @@
 //! All finished pictures: to be searched, rated, looked at again and taken up again.
 
 use egui::{
-    Align, ComboBox, Context, CornerRadius, Id, Image, Layout, Margin, RichText, ScrollArea, Sense, Stroke, StrokeKind,
-    TextEdit, Ui, WidgetInfo, vec2,
+    Align, Context, CornerRadius, Id, Image, Layout, Margin, RichText, ScrollArea, Sense, Stroke, StrokeKind, TextEdit,
+    Ui, WidgetInfo, vec2,
 };
 
+use super::focus::scroll_to_focus;
 use super::notes_ui::notes_ui;
 use super::textures::Textures;
 use super::tokens::{self, palette};
@@ -36,6 +37,7 @@ pub fn library_browser(
         let below = if state.shelf.selected.is_some_and(|id| state.shelf.picture(id).is_some()) { 84.0 } else { 0.0 };
         let room = (ui.available_height() - below).max(80.0);
         ScrollArea::vertical().auto_shrink([false, false]).max_height(room).show(ui, |ui| {
+            scroll_to_focus(ui);
             grid(ui, state, textures, commands);
         });
         let leaves = details(ui, state, commands);
@@ -80,15 +82,14 @@ fn filters(ui: &mut Ui, state: &mut AppState, commands: &mut Vec<Command>) {
         let field = field.id(Id::unique("search the library"));
         let field = ui.add_sized(vec2(260.0, tokens::CONTROL_HEIGHT), field.margin(Margin::symmetric(10, 7)));
         field.widget_info(|| WidgetInfo::labeled(egui::Role::TextInput, true, "Search the library"));
-        let stars =
-            ComboBox::from_id_salt("library stars").selected_text(at_least(query.min_stars)).show_ui(ui, |ui| {
-                for stars in 0..=5 {
-                    ui.selectable_value(&mut query.min_stars, stars, at_least(stars));
-                }
-            });
+        let stars = widgets::combo("library stars", 130.0, &at_least(query.min_stars)).show_ui(ui, |ui| {
+            for stars in 0..=5 {
+                ui.selectable_value(&mut query.min_stars, stars, at_least(stars));
+            }
+        });
         named(stars.response, "Stars");
         let mode = query.mode.as_deref().map_or("Any mode", mode_words);
-        let mode = ComboBox::from_id_salt("library mode").selected_text(mode).show_ui(ui, |ui| {
+        let mode = widgets::combo("library mode", 180.0, mode).show_ui(ui, |ui| {
             ui.selectable_value(&mut query.mode, None, "Any mode");
             for (role, words, _) in words::MODES {
                 ui.selectable_value(&mut query.mode, Some(role.name().to_owned()), words);
@@ -97,14 +98,14 @@ fn filters(ui: &mut Ui, state: &mut AppState, commands: &mut Vec<Command>) {
         });
         named(mode.response, "Mode");
         let model = query.model.as_deref().map_or("Any model", model_words);
-        let model = ComboBox::from_id_salt("library model").selected_text(model).show_ui(ui, |ui| {
+        let model = widgets::combo("library model", 180.0, &model).show_ui(ui, |ui| {
             ui.selectable_value(&mut query.model, None, "Any model");
             for model in &models {
                 ui.selectable_value(&mut query.model, Some(model.clone()), model_words(model));
             }
         });
         named(model.response, "Model");
-        let order = ComboBox::from_id_salt("library order").selected_text(order_words(query.order)).show_ui(ui, |ui| {
+        let order = widgets::combo("library order", 130.0, order_words(query.order)).show_ui(ui, |ui| {
             for order in [Order::Newest, Order::Oldest, Order::Stars, Order::Prompt] {
                 ui.selectable_value(&mut query.order, order, order_words(order));
             }

@@ -1,6 +1,6 @@
 //! The LoRAs in use, beside the other settings: strength, on or off, and the blocks that each is kept to.
 
-use egui::{Align, Button, CornerRadius, Frame, Layout, Margin, RichText, Ui, WidgetInfo};
+use egui::{Align, Button, Layout, Margin, RichText, Ui, WidgetInfo};
 
 use super::models_list::sentence;
 use super::tokens::{self, palette};
@@ -94,9 +94,7 @@ fn card(
     let colours = palette(ui);
     let name = lora.name.trim_end_matches(".safetensors").to_owned();
     let is_on = lora.strength != 0.0;
-    let frame = Frame::new().fill(colours.raised).corner_radius(CornerRadius::same(tokens::RADIUS));
-    frame.inner_margin(Margin::symmetric(10, 8)).show(ui, |ui| {
-        ui.set_width(ui.available_width());
+    widgets::card(ui, egui::Stroke::NONE, Margin::symmetric(10, 8), |ui| {
         ui.horizontal(|ui| {
             let mut checked = is_on;
             let check = ui.checkbox(&mut checked, "");

@@ -1,9 +1,8 @@
 //! The models that can be fetched: their purpose, size and licence before, their progress meanwhile.
 
-use egui::{
-    Align, Button, CornerRadius, Frame, Layout, Margin, ProgressBar, RichText, ScrollArea, Stroke, Ui, WidgetInfo, vec2,
-};
+use egui::{Align, Button, Layout, Margin, ProgressBar, RichText, ScrollArea, Stroke, Ui, WidgetInfo, vec2};
 
+use super::focus::scroll_to_focus;
 use super::models_list::sentence;
 use super::tokens::{self, palette};
 use super::widgets::{self, accent_button};
@@ -16,6 +15,7 @@ pub fn download_tab(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) 
         "To paint with SDXL you need a model, an IP-Adapter and its image encoder. Downloads go on where they were stopped",
     );
     ScrollArea::vertical().id_salt("downloads").auto_shrink([false, false]).show(ui, |ui| {
+        scroll_to_focus(ui);
         for ware in &state.models.wares {
             card(ui, state, ware, commands);
         }
@@ -24,10 +24,7 @@ pub fn download_tab(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) 
 
 fn card(ui: &mut Ui, state: &AppState, ware: &Ware, commands: &mut Vec<Command>) {
     let colours = palette(ui);
-    let frame = Frame::new().fill(colours.raised).stroke(Stroke::new(1.0, colours.line));
-    let frame = frame.corner_radius(CornerRadius::same(tokens::RADIUS)).inner_margin(Margin::symmetric(14, 10));
-    frame.show(ui, |ui| {
-        ui.set_width(ui.available_width());
+    widgets::card(ui, Stroke::new(1.0, colours.line), Margin::symmetric(14, 10), |ui| {
         let entry = ware.entry;
         ui.horizontal(|ui| {
             ui.label(RichText::new(&entry.title).strong());
@@ -35,7 +32,7 @@ fn card(ui: &mut Ui, state: &AppState, ware: &Ware, commands: &mut Vec<Command>)
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| action(ui, state, ware, commands));
         });
         ui.add(egui::Label::new(RichText::new(sentence(&entry.purpose)).color(colours.text_weak)).wrap());
-        if ware.fetch == Fetch::Asked {
+        if matches!(ware.fetch, Fetch::Asked | Fetch::Stopping) {
             progress(ui, state, ware);
         }
         if let Fetch::Failed(why) = &ware.fetch {
@@ -60,6 +57,7 @@ fn action(ui: &mut Ui, state: &AppState, ware: &Ware, commands: &mut Vec<Command
         }
     };
     match (&ware.fetch, &ware.place) {
+        (Fetch::Stopping, _) => drop(widgets::hint(ui, "Stopping…")),
         (Fetch::Asked, _) => offer(ui, "Stop", "Stop fetching", ModelsCommand::Stop(name.clone())),
         (_, Some(State::Here(path))) => {
             let open = state.opened_model();

@@ -5,6 +5,7 @@ use egui::{
     WidgetInfo, vec2,
 };
 
+use super::focus::scroll_to_focus;
 use super::models_panel::{ModelsPanel, memory_words, why_not};
 use super::tokens::{self, palette};
 use super::widgets::{self, accent_button};
@@ -33,6 +34,7 @@ pub fn found_list(ui: &mut Ui, panel: &mut ModelsPanel, state: &AppState, comman
         wanted.split_whitespace().all(|word| text.contains(word))
     };
     ScrollArea::vertical().id_salt("found models").auto_shrink([false, false]).max_height(room).show(ui, |ui| {
+        scroll_to_focus(ui);
         ui.spacing_mut().item_spacing.y = 2.0;
         for (part, heading, one, _) in PARTS {
             let items: Vec<&Item> = state.models.of_part(part).filter(|item| is_wanted(item)).collect();

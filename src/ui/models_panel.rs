@@ -1,9 +1,8 @@
 //! The models: what paints now and with what, what else is on this computer, and what can be downloaded.
 
-use egui::{
-    Align, ComboBox, Context, CornerRadius, Frame, Layout, Margin, RichText, ScrollArea, Stroke, Ui, WidgetInfo, vec2,
-};
+use egui::{Align, Context, CornerRadius, Frame, Layout, Margin, RichText, ScrollArea, Stroke, Ui, WidgetInfo, vec2};
 
+use super::focus::scroll_to_focus;
 use super::models_download::download_tab;
 use super::models_list::{details, found_list};
 use super::notes_ui::notes_ui;
@@ -89,7 +88,7 @@ impl ModelsPanel {
 
     fn found(&mut self, ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) {
         let height = ui.available_height();
-        let list = (ui.available_width() - DETAILS - tokens::SPACE_L - 4.0).max(200.0);
+        let list = (ui.available_width() - DETAILS - tokens::SPACE_L - 2.0).max(200.0);
         ui.horizontal_top(|ui| {
             ui.allocate_ui_with_layout(vec2(list, height), Layout::top_down(Align::Min), |ui| {
                 ui.set_width(list);
@@ -103,6 +102,7 @@ impl ModelsPanel {
                 ui.set_width(DETAILS - 28.0);
                 ui.set_height((height - 30.0).max(60.0));
                 ScrollArea::vertical().id_salt("model details").auto_shrink([false, false]).show(ui, |ui| {
+                    scroll_to_focus(ui);
                     ui.vertical(|ui| details(ui, state, commands));
                 });
             });
@@ -147,10 +147,7 @@ fn looking(ui: &mut Ui, state: &AppState) {
 /// The model that paints, and a list to choose from for each part that goes with it.
 fn in_use(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) {
     let colours = palette(ui);
-    let frame = Frame::new().fill(colours.raised).stroke(Stroke::new(1.0, colours.line));
-    let frame = frame.corner_radius(CornerRadius::same(tokens::RADIUS)).inner_margin(Margin::symmetric(14, 10));
-    frame.show(ui, |ui| {
-        ui.set_width(ui.available_width());
+    widgets::card(ui, Stroke::new(1.0, colours.line), Margin::symmetric(14, 10), |ui| {
         ui.horizontal_wrapped(|ui| {
             widgets::hint(ui, "In use");
             let name = match &state.model {
@@ -234,7 +231,7 @@ fn part(
                 state.models.item(path).map_or_else(|| crate::models::name_of(path), called_item)
             };
             let shown = open.map_or_else(|| none.to_owned(), called);
-            let combo = ComboBox::from_id_salt(name).width(LIST).truncate().selected_text(shown).show_ui(ui, |ui| {
+            let combo = widgets::combo(name, LIST, &shown).show_ui(ui, |ui| {
                 ui.set_max_width(420.0);
                 if ui.selectable_label(open.is_none(), none).clicked() && open.is_some() {
                     commands.push(Command::Models(ModelsCommand::Without(part)));

@@ -1,6 +1,9 @@
 //! The pictures whose style is taken: the place to drop them, and one card for each.
 
-use egui::{Button, CornerRadius, Frame, Image, Margin, Rect, RichText, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
+use egui::{
+    Align, Button, CornerRadius, Frame, Image, Layout, Margin, Rect, RichText, Sense, Stroke, Ui, WidgetInfo, pos2,
+    vec2,
+};
 
 use super::dragging::{self, DraggedPicture};
 use super::textures::Textures;
@@ -8,7 +11,7 @@ use super::tokens::{self, palette};
 use super::widgets::{self, sign_button};
 use super::{notes_ui::notes_ui, words};
 use crate::app::{AppState, Command, Place, Square};
-use crate::recipe::Crop;
+use crate::recipe::{Crop, Role};
 
 const CARD_THUMBNAIL: f32 = 64.0;
 
@@ -81,9 +84,7 @@ fn card(ui: &mut Ui, state: &AppState, index: usize, textures: &mut Textures, co
     let colours = palette(ui);
     let stroke =
         if is_selected && count > 1 { Stroke::new(1.5, colours.accent) } else { Stroke::new(1.0, colours.line) };
-    let frame = Frame::new().fill(colours.raised).stroke(stroke).corner_radius(CornerRadius::same(tokens::RADIUS));
-    frame.inner_margin(Margin::same(8)).show(ui, |ui| {
-        ui.set_width(ui.available_width());
+    widgets::card(ui, stroke, Margin::same(8), |ui| {
         ui.horizontal(|ui| {
             let name = format!("Reference {}: {}", index + 1, reference.name);
             let (rect, response) = ui.allocate_exact_size(vec2(CARD_THUMBNAIL, CARD_THUMBNAIL), Sense::click());
@@ -94,7 +95,8 @@ fn card(ui: &mut Ui, state: &AppState, index: usize, textures: &mut Textures, co
                     let texture = textures.get(ui.ctx(), &reference.hash, &opened.thumbnail);
                     let (uv, place) = seen(reference.crop, opened.picture.rgb.dimensions(), rect);
                     ui.painter().rect_filled(rect, radius, colours.paper);
-                    Image::new(&texture).uv(uv).corner_radius(radius).paint_at(ui, place);
+                    let tint = if reference.role == Role::Off { tokens::SET_ASIDE } else { tokens::AS_IT_IS };
+                    Image::new(&texture).uv(uv).corner_radius(radius).tint(tint).paint_at(ui, place);
                 }
                 None => {
                     ui.painter().rect_filled(rect, radius, colours.field);
@@ -111,9 +113,14 @@ fn card(ui: &mut Ui, state: &AppState, index: usize, textures: &mut Textures, co
             }
             ui.vertical(|ui| {
                 ui.spacing_mut().item_spacing.y = tokens::SPACE_S;
-                ui.add(egui::Label::new(RichText::new(&reference.name).strong()).truncate());
+                let is_on = reference.role != Role::Off;
+                heading(ui, index, &reference.name, is_on, commands);
                 let missing = state.picture(reference).is_none();
-                let taken = if missing { "Not open" } else { words::mode(&reference.role) };
+                let taken = match missing {
+                    true => "Not open".to_owned(),
+                    false if is_on => words::mode(&reference.role).to_owned(),
+                    false => format!("Off, otherwise {}", words::mode(&state.resting_role(reference)).to_lowercase()),
+                };
                 widgets::hint(ui, taken);
                 ui.horizontal(|ui| {
                     widgets::small_controls(ui);
@@ -140,6 +147,25 @@ fn card(ui: &mut Ui, state: &AppState, index: usize, textures: &mut Textures, co
         });
     });
     asks_for_crop
+}
+
+/// The name of a reference, and whether it is used.
+fn heading(ui: &mut Ui, index: usize, name: &str, is_on: bool, commands: &mut Vec<Command>) {
+    const LINE: f32 = 16.0;
+    let size = vec2(ui.available_width(), LINE);
+    ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
+        ui.spacing_mut().interact_size.y = LINE;
+        let mut checked = is_on;
+        let check = ui.checkbox(&mut checked, "");
+        let says = format!("Use reference {}", index + 1);
+        check.widget_info(|| WidgetInfo::selected(egui::Role::CheckBox, true, is_on, &says));
+        if check.on_hover_text("On or off; what is taken from it is kept").clicked() {
+            commands.push(Command::ToggleReference(index));
+        }
+        ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+            ui.add(egui::Label::new(RichText::new(name).strong()).truncate());
+        });
+    });
 }
 
 fn move_button(ui: &mut Ui, index: usize, step: i8, is_possible: bool, commands: &mut Vec<Command>) {

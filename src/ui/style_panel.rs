@@ -31,7 +31,11 @@ pub fn style_panel(ui: &mut Ui, state: &mut AppState) -> bool {
     if count > 1 {
         widgets::hint(ui, format!("For {}. Click another reference to set that one", reference.name));
     }
+    let before = reference.role.clone();
     mode(ui, reference);
+    if reference.role == Role::Off && before != Role::Off {
+        state.settings.resting_roles.insert(reference.hash.clone(), before);
+    }
     let (uses_style, uses_layout) = match reference.role {
         Role::Style | Role::Everything => (true, false),
         Role::Layout => (false, true),
@@ -114,7 +118,7 @@ fn subtraction(ui: &mut Ui, reference: &mut Reference) {
         let label = widgets::sized_label(ui, "What to subtract", tip, NAMES);
         let field = TextEdit::singleline(&mut subtract.words).hint_text("What it shows: a house");
         let field = field.char_limit(1000).desired_width(ui.available_width()).margin(egui::Margin::symmetric(8, 6));
-        ui.add(field.id_salt("subtract")).labelled_by(label.id).on_hover_text(tip);
+        widgets::text_field(ui, field.id_salt("subtract")).labelled_by(label.id).on_hover_text(tip);
     });
     let has_words = !subtract.words.trim().is_empty();
     ui.add_enabled_ui(has_words, |ui| {

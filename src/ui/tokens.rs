@@ -75,6 +75,9 @@ pub const VEIL: Color32 = Color32::from_black_alpha(150);
 pub const BACKDROP: Color32 = Color32::from_black_alpha(110);
 /// Lines on a picture.
 pub const ON_PICTURE: Color32 = Color32::WHITE;
+/// Tints a picture that is shown as it is, and one that is not used.
+pub const AS_IT_IS: Color32 = Color32::WHITE;
+pub const SET_ASIDE: Color32 = Color32::from_rgba_premultiplied(80, 80, 80, 80);
 /// Tints a picture that follows the pointer.
 pub const GHOST: Color32 = Color32::from_rgba_premultiplied(210, 210, 210, 210);
 
@@ -107,7 +110,8 @@ pub const LIGHT: Palette = Palette {
     ground: Color32::from_gray(214),
     panel: Color32::from_gray(244),
     raised: Color32::from_gray(253),
-    field: Color32::from_gray(255),
+    // Darker than what it lies on, as in the dark theme: a white field cannot be seen on a white sheet.
+    field: Color32::from_gray(232),
     control: Color32::from_gray(226),
     control_hovered: Color32::from_gray(214),
     control_pressed: Color32::from_gray(200),

@@ -137,9 +137,12 @@ fn live(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) {
 }
 
 fn progress(ui: &mut Ui, state: &AppState) {
-    let Some(job) = state.jobs.front() else { return };
-    let waiting = state.jobs.len() - 1;
-    let mut words = job.words();
+    let (mut words, done) = match (state.jobs.front(), state.waiting()) {
+        (Some(job), _) => (job.words(), job.progress().unwrap_or(0.0)),
+        (None, Some(words)) => (words.to_owned(), 0.0),
+        (None, None) => return,
+    };
+    let waiting = state.jobs.len().saturating_sub(1);
     if waiting > 0 {
         words.push_str(&format!(" · {waiting} waiting"));
     }
@@ -152,7 +155,7 @@ fn progress(ui: &mut Ui, state: &AppState) {
         ui.spacing_mut().item_spacing.y = tokens::SPACE_S;
         ui.add_space(3.0);
         ui.label(RichText::new(words).small());
-        let bar = ProgressBar::new(job.progress().unwrap_or(0.0)).desired_height(6.0).fill(colours.accent);
+        let bar = ProgressBar::new(done).desired_height(6.0).fill(colours.accent);
         let bar = ui.add(bar.corner_radius(3).desired_width(width));
         bar.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, "Progress"));
     });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use egui::{CentralPanel, ColorImage, Context, Frame, Margin, Panel, Rect, ScrollArea, Ui, ViewportCommand};
+use egui::{CentralPanel, ColorImage, Context, Frame, Margin, Panel, Rect, ScrollArea, Shape, Ui, ViewportCommand};
 
 use super::board_chooser::BoardChooser;
 use super::board_exporter::BoardExporter;
@@ -12,7 +12,7 @@ use super::canvas_panel::{Look, canvas_panel};
 use super::commands::WindowCommand;
 use super::crop_editor::crop_editor;
 use super::dropping::dropped_files;
-use super::focus::Focus;
+use super::focus::{Focus, scroll_to_focus};
 use super::help_sheet::help_sheet;
 use super::library_browser::library_browser;
 use super::loras_panel::loras_panel;
@@ -127,7 +127,8 @@ impl StudioApp {
     fn panels(&mut self, ui: &mut Ui, commands: &mut Vec<Command>) {
         let colours = palette(ui);
         let screen = ui.max_rect();
-        gpu::fill(ui, screen, colours.panel);
+        // Painted once it is known how much of it the picture leaves.
+        let ground = ui.painter().add(Shape::Noop);
         let top = Frame::new().inner_margin(Margin::symmetric(16, 0));
         let asked = Panel::top("top")
             .exact_size(tokens::TOP_HEIGHT)
@@ -139,7 +140,7 @@ impl StudioApp {
         let side = Frame::new();
         Panel::left("settings").exact_size(tokens::PANEL_WIDTH).resizable(false).frame(side).show(ui, |ui| {
             ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-                self.focus.scroll(ui);
+                scroll_to_focus(ui);
                 Frame::new().inner_margin(tokens::panel_margin()).show(ui, |ui| self.settings(ui, commands));
             });
         });
@@ -150,14 +151,14 @@ impl StudioApp {
             self.obey(asked, ui.ctx());
         });
 
-        CentralPanel::default().frame(Frame::new()).show(ui, |ui| {
-            gpu::fill(ui, ui.max_rect(), colours.ground);
+        let centre = CentralPanel::default().frame(Frame::new()).show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 0.0;
             if models_offer(ui, &self.state, ui.max_rect(), commands) {
                 self.sheet = Sheet::Models;
             }
             let is_flipped = shortcuts::is_flipped(ui.ctx(), self.sheet.over());
             if self.state.shown_board().is_some() {
+                gpu::fill(ui, ui.max_rect(), colours.ground);
                 let look = &mut self.board_look;
                 let asked = board_panel(ui, &self.state, look, is_flipped, &mut self.textures, commands);
                 return self.obey(asked, ui.ctx());
@@ -168,6 +169,7 @@ impl StudioApp {
                 self.copy(ui.ctx());
             }
         });
+        ui.painter().set(ground, gpu::filled_around(screen, centre.response.rect, colours.panel));
         if !matches!(self.sheet, Sheet::None) {
             gpu::fill(ui, screen, tokens::BACKDROP);
         }

@@ -153,10 +153,19 @@ impl egui::DroppedFile for Drop {
 }
 
 pub fn drop_file(window: &mut Window, path: &Path, bytes: Option<Vec<u8>>) {
-    window.input_mut().dropped_files.push(Arc::new(Drop(path.to_owned(), bytes)));
+    let_go(window, [Drop(path.to_owned(), bytes)]);
+}
+
+/// Files of the disk, all at once.
+pub fn drop_files(window: &mut Window, paths: &[&Path]) {
+    let_go(window, paths.iter().map(|path| Drop(path.to_path_buf(), None)));
+}
+
+fn let_go(window: &mut Window, files: impl IntoIterator<Item = Drop>) {
+    window.input_mut().dropped_files.extend(files.into_iter().map(|file| Arc::new(file) as _));
     window.step();
     window.input_mut().dropped_files.clear();
-    wait(window, "the dropped file", |app| app.state.opening == 0);
+    wait(window, "the dropped files", |app| app.state.opening == 0);
 }
 
 pub fn errors(window: &Window, place: Place) -> Vec<String> {

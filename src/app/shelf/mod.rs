@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use image::RgbImage;
 
-use crate::app::background::{Background, Done};
+use crate::app::background::{Background, Done, guarded};
 use crate::app::notes::Place;
 use crate::app::references::{Dropped, Opened};
 use crate::app::state::AppState;
@@ -146,8 +146,11 @@ impl Shelf {
     ) -> bool {
         let (catalogue, stop) = (self.catalogue.clone(), self.stop.clone());
         self.work.submit(move || {
-            let mut slot = catalogue.lock().unwrap_or_else(PoisonError::into_inner);
-            Done::Shelf(with_catalogue(&mut slot, &home, &stop, ask).unwrap_or_else(|error| failed(error.to_string())))
+            let asked = guarded(move || {
+                let mut slot = catalogue.lock().unwrap_or_else(PoisonError::into_inner);
+                with_catalogue(&mut slot, &home, &stop, ask).map_err(|error| error.to_string())
+            });
+            Done::Shelf(asked.and_then(|done| done).unwrap_or_else(failed))
         })
     }
 }
@@ -236,7 +239,7 @@ impl AppState {
                     ShelfDone::StyleDone(done.map_err(|error| error.to_string()))
                 });
             }
-            ShelfCommand::ImportStyles => self.ask(dialogs::import_styles),
+            ShelfCommand::ImportStyles => self.ask(Place::Styles, dialogs::import_styles),
             ShelfCommand::ImportStyleFiles(files) => {
                 for file in files {
                     self.with_styles(move |styles| {
@@ -245,7 +248,9 @@ impl AppState {
                     });
                 }
             }
-            ShelfCommand::ExportStyle(name) => self.ask(move |background| dialogs::export_style(background, &name)),
+            ShelfCommand::ExportStyle(name) => {
+                self.ask(Place::Styles, move |background| dialogs::export_style(background, &name));
+            }
         }
     }
 
