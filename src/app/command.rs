@@ -1,6 +1,6 @@
 use super::board::BoardWish;
 use super::export::ExportOf;
-use super::models::ModelsCommand;
+use super::models_command::ModelsCommand;
 use super::references::Dropped;
 use super::session::Theme;
 use super::shelf::ShelfCommand;
