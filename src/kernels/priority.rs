@@ -27,7 +27,8 @@ pub fn step_back() {
 #[cfg(not(target_os = "linux"))]
 pub fn step_back() {}
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
