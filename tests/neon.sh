@@ -8,6 +8,7 @@ set -euo pipefail
 repo=$(cd "$(dirname "$0")/.." && pwd)
 folder=${1:-$(mktemp -d)}
 mkdir -p "$folder/src"
+folder=$(cd "$folder" && pwd)
 cp "$repo/Cargo.lock" "$folder"
 {
     printf '[package]\nname = "kernels"\nversion = "0.1.0"\nedition = "2024"\n[dependencies]\n'

@@ -36,7 +36,8 @@ impl Band {
             numbers.copy_within((rows.start - self.rows.start) * row..self.rows.len() * row, 0);
         }
         let fresh = rows.start + kept..rows.end;
-        let out = unwritten(&mut numbers[kept * row..rows.len() * row]).par_chunks_mut(row);
+        // SAFETY: `apply` writes numbers.
+        let out = unsafe { unwritten(&mut numbers[kept * row..rows.len() * row]) }.par_chunks_mut(row);
         let from = source[fresh.start * row..fresh.end * row].par_chunks(row);
         out.zip(from).enumerate().for_each(|(i, (out, from))| scales.apply((fresh.start + i) / height, from, out));
         self.rows = rows;

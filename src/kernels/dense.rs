@@ -61,9 +61,12 @@ pub(super) fn with_slices<T>(tensors: &[&Tensor], body: impl FnOnce(&[&[f32]]) -
 }
 
 /// Numbers as a place to be written to.
-pub(super) fn unwritten(numbers: &mut [f32]) -> &mut [MaybeUninit<f32>] {
+///
+/// # Safety
+/// Nothing but numbers is written there: they are read as numbers again.
+pub(super) unsafe fn unwritten(numbers: &mut [f32]) -> &mut [MaybeUninit<f32>] {
     let (start, len) = (numbers.as_mut_ptr().cast(), numbers.len());
-    // SAFETY: the same numbers, which the callers of this room only ever write to this way.
+    // SAFETY: the same numbers in the same place, borrowed for as long.
     unsafe { std::slice::from_raw_parts_mut(start, len) }
 }
 

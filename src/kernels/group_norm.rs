@@ -150,12 +150,8 @@ impl Map {
     fn factors(&self, x: &[f32], weight: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let (channels, task) = (self.channels, self.task());
         let origin = &x[..channels];
-        let add = |mut a: Vec<f64>, b: Vec<f64>| {
-            a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
-            a
-        };
         // Sums of all channels, then squares of all channels.
-        let totals = x
+        let parts: Vec<Vec<f64>> = x
             .par_chunks(task)
             .map(|x| {
                 let mut total = vec![0f64; 2 * channels];
@@ -168,7 +164,12 @@ impl Map {
                 }
                 total
             })
-            .reduce(|| vec![0f64; 2 * channels], add);
+            .collect();
+        // In their order, so that the same numbers come out every time.
+        let mut totals = vec![0f64; 2 * channels];
+        for part in parts {
+            totals.iter_mut().zip(part).for_each(|(total, part)| *total += part);
+        }
         let (sums, squares) = totals.split_at(channels);
         let group = channels / self.groups;
         let count = self.pixels as f64;

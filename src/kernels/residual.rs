@@ -1,5 +1,6 @@
-//! A residual block: two convolutions, each behind a norm, and the picture or a product of it added. Beside the picture it
-//! takes the memory of one map: norms are applied as the convolutions read, and the second writes where the first did.
+//! A residual block: two convolutions, each behind a norm, and the picture or a product of it added. Where Winograd's way pays it
+//! takes the memory of one map beside the picture: norms are applied as the convolutions read, and the second writes where the
+//! first did.
 
 use candle_core::{Result, Tensor};
 

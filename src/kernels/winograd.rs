@@ -242,7 +242,8 @@ impl Winograd<'_> {
         let out = room(room_for, pixels.len() * panels.outputs);
         let left = PlainRows { numbers, width: panels.inputs };
         let product = Product { panels, left, groups: 1, rows: pixels.len(), bias, shift: None, residual: None };
-        product.run_into(unwritten(&mut out[..pixels.len() * panels.outputs]));
+        // SAFETY: a product writes numbers.
+        product.run_into(unsafe { unwritten(&mut out[..pixels.len() * panels.outputs]) });
         Some((out, pixels.start * panels.outputs))
     }
 
