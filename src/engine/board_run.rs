@@ -209,7 +209,7 @@ impl BoardRun {
         run.state = match event {
             JobEvent::Queued | JobEvent::Decoding => return,
             // What was on its way when it was stopped; a picture that was finished by then is kept.
-            JobEvent::Loading(_) | JobEvent::Encoding(_) | JobEvent::Step(_)
+            JobEvent::Loading(_) | JobEvent::Encoding(_) | JobEvent::Step(_) | JobEvent::Failed(_)
                 if matches!(run.state, CellState::Cancelled) =>
             {
                 return;

@@ -8,8 +8,7 @@ use super::together::{self, Together};
 use super::worker::{Runner, Worker};
 use super::{CancelToken, Engine, EngineError, Finished, JobEvent, JobHandle, JobSpec, Waker};
 
-/// Runs jobs in their order on a thread named `engine`, small ones several at once, and keeps the last model open between
-/// them.
+/// Runs jobs in their order on threads of its own, small ones several at once, and keeps the last model open between them.
 pub struct CandleEngine {
     worker: Worker,
 }

@@ -39,9 +39,17 @@ const LIVE_MAPS: u64 = 12;
 /// Attention holds its scores, their exponentials and the weights of one chunk of queries: 64 MiB each at most.
 const ATTENTION_BYTES: u64 = 3 * (64 << 20);
 /// The same for the VAE, per pixel of its outermost level. SDXL's at 1024 x 1024, where a map takes 512 MiB, takes 3 (the one
-/// that was enlarged last has twice the channels); candle's operations hold what lies between besides, and took 7.5.
+/// that was enlarged last has twice the channels).
 const LIVE_VAE_MAPS: u64 = 4;
-const CANDLES_VAE_MAPS: u64 = 8;
+/// Of few channels, for which the kernels do not convolve in place, 6 by count: picture, shortcut, norm and both results.
+const LIVE_NARROW_VAE_MAPS: u64 = 7;
+const NARROW_VAE: u64 = 96;
+/// Candle's own norm holds every step of itself: by count 10 maps in f32, and in half precision, where it widens, 20 of half
+/// the size. Not measured: no GPU was there.
+const CANDLES_VAE_MAPS: u64 = 11;
+const CANDLES_HALF_VAE_MAPS: u64 = 22;
+/// Without cuDNN candle copies the nine taps of each pixel of the widest convolution, of twice the channels.
+const COPIED_VAE_MAPS: u64 = if cfg!(feature = "cudnn") { 0 } else { 18 };
 /// The kernels' weights lie on large pages, which rounds each up: SDXL's UNet in f16 takes 1.09 of its bytes (`tests/full_size.py`).
 const ON_PAGES: f64 = 1.09;
 
@@ -57,15 +65,21 @@ fn pass_bytes(width: u64, latents: u64, batch: usize, element: u64) -> u64 {
     ATTENTION_BYTES + latents * width * element * batch as u64 * LIVE_MAPS
 }
 
-/// Bytes that decoding one picture of `pixels` in f32 needs beside the VAE's weights.
-pub fn vae_bytes(config: &AutoencoderKlConfig, pixels: u64) -> u64 {
-    decoding_bytes(first(&config.block_out_channels), pixels, F32 * LIVE_VAE_MAPS)
+/// Bytes that decoding one picture of `pixels` needs beside the VAE's weights.
+pub fn vae_bytes(config: &AutoencoderKlConfig, pixels: u64, place: &Place) -> u64 {
+    decoding_bytes(first(&config.block_out_channels), pixels, Storage::of(place))
 }
 
-/// `each`: bytes of as many maps as live, for one number of the outermost.
-fn decoding_bytes(width: u64, pixels: u64, each: u64) -> u64 {
+fn decoding_bytes(width: u64, pixels: u64, decoder: Storage) -> u64 {
+    let maps = match (decoder.is_as_stored, decoder.element()) {
+        (true, _) if width < NARROW_VAE => LIVE_NARROW_VAE_MAPS,
+        (true, _) => LIVE_VAE_MAPS,
+        (false, F32) => CANDLES_VAE_MAPS,
+        (false, _) => CANDLES_HALF_VAE_MAPS,
+    };
+    let copied = if decoder.is_gpu { COPIED_VAE_MAPS } else { 0 };
     let whole = crate::nn::autoencoder_kl::MAX_WHOLE_SIDE as u64;
-    ATTENTION_BYTES + pixels.min(whole * whole) * width * each
+    ATTENTION_BYTES + pixels.min(whole * whole) * width * decoder.element() * (maps + copied)
 }
 
 fn first(channels: &[usize]) -> u64 {
@@ -213,8 +227,7 @@ impl MemoryNeed {
         let pass = pass_bytes(self.unet_width, latents, batch, storage.element());
         let decoder = self.decoder_storage(storage);
         // The picture itself, as floats and blended tiles.
-        let maps = if decoder.is_as_stored { LIVE_VAE_MAPS } else { CANDLES_VAE_MAPS };
-        let decoding = decoding_bytes(self.vae_width, pixels, decoder.element() * maps) + pixels * 3 * 4 * 3;
+        let decoding = decoding_bytes(self.vae_width, pixels, decoder) + pixels * 3 * 4 * 3;
         let decoding = sampling + self.vae.on(decoder) + decoding;
         self.largest_encoder.on(storage).max(sampling + pass).max(decoding)
     }
@@ -228,9 +241,9 @@ impl MemoryNeed {
         self.has_wide_vae && storage.dtype == DType::F16
     }
 
-    /// Weights that stay in memory between two pictures.
+    /// Weights that stay in memory between two pictures; of an adapter only the blocks in use do, so it is not counted on.
     fn held_bytes(&self, storage: Storage) -> u64 {
-        self.unet.on(storage) + self.adapter.on(storage) + self.vae.on(storage)
+        self.unet.on(storage) + self.vae.on(storage)
     }
 }
 
@@ -301,8 +314,9 @@ mod tests {
     fn an_overflowing_vae_is_counted_in_f32() {
         let (size, own) = ((1024, 1024), sdxl(Dtype::F16));
         let fixed = MemoryNeed { has_wide_vae: false, ..own };
-        let maps = 1024 * 1024 * 128 * CANDLES_VAE_MAPS;
-        assert_eq!(own.bytes(GPU, size, 2) - fixed.bytes(GPU, size, 2), 2 * own.vae.parameters + 2 * maps);
+        let maps = |dtype| decoding_bytes(128, 1024 * 1024, Storage { dtype, ..GPU });
+        let more = 2 * own.vae.parameters + maps(DType::F32) - maps(DType::F16);
+        assert_eq!(own.bytes(GPU, size, 2) - fixed.bytes(GPU, size, 2), more);
         assert_eq!(own.bytes(KERNELS, size, 2), fixed.bytes(KERNELS, size, 2));
         // bf16 has f32's range.
         let bf16 = Storage { dtype: DType::BF16, ..GPU };

@@ -13,6 +13,7 @@ use super::{EngineError, LatentRgb, Latents, Preview, Step};
 use crate::nn::attention_processor::ImagePrompt;
 use crate::nn::cancel::Cancel;
 use crate::nn::embeddings::guidance_scale_embedding;
+use crate::nn::layers::uses_kernels;
 use crate::nn::unet_2d_condition::{AddedConditioning, Conditioning, UNet2DConditionModel};
 
 /// What a run of the sampler needs, ready to use: the same for all pictures that go through the network together.
@@ -134,7 +135,8 @@ impl Sampling<'_> {
                 image_prompts: if is_in_window(i, count, self.window) { &image_prompts } else { &[] },
                 cancel,
             };
-            let output = awake(|| self.unet.forward(&input, timestep, guidance_embedding.as_ref(), &conditioning))?;
+            let forward = || self.unet.forward(&input, timestep, guidance_embedding.as_ref(), &conditioning);
+            let output = if uses_kernels(device, self.place.dtype) { awake(forward) } else { forward() }?;
             let output = output.to_dtype(DType::F32)?;
             let rows = if is_guided { 2 } else { 1 };
             let mut has_left = false;

@@ -19,7 +19,7 @@ const LONG: Duration = Duration::from_millis(100);
 /// waits for it nor holds it up.
 pub(super) fn in_own_pool<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     let threads = rayon::ThreadPoolBuilder::new().thread_name(|i| format!("engine-{i}"));
-    match threads.num_threads(rayon::current_num_threads()).build() {
+    match threads.build() {
         Ok(pool) => pool.install(work),
         // Threads are short: the global ones do it too, only slower.
         Err(_) => work(),
@@ -40,10 +40,12 @@ pub(super) fn awake<T>(work: impl FnOnce() -> T) -> T {
     let is_done = AtomicBool::new(false);
     let begun = Instant::now();
     rayon::in_place_scope(|scope| {
-        let others = rayon::current_num_threads() - 1;
-        for _ in 0..others.min(MOST_AWAKE) {
-            scope.spawn(|_| look_for_work(&is_done, begun));
-        }
+        // One for each thread, which takes its own before it looks elsewhere: of jobs for all, the first would take the rest.
+        scope.spawn_broadcast(|_, thread| {
+            if thread.index() <= MOST_AWAKE {
+                look_for_work(&is_done, begun);
+            }
+        });
         // Set on a panic too: the scope waits for the others before it passes that on.
         let _end = AtEnd(&is_done);
         work()

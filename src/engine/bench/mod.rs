@@ -156,7 +156,7 @@ fn ensure_fits(spec: BenchSpec, place: &Place) -> Result<(), EngineError> {
     let Some(available) = memory::available_bytes().filter(|_| place.device.is_cpu()) else { return Ok(()) };
     let weight = if spec.half_weights { 2 } else { place.dtype.size_in_bytes() as u64 };
     let weights = networks::parameters(spec)? * weight;
-    let fits = |size: u32| weights + networks::work_bytes(spec, size) <= available;
+    let fits = |size: u32| weights + networks::work_bytes(spec, size, place) <= available;
     if fits(spec.size) {
         return Ok(());
     }
@@ -169,7 +169,7 @@ fn ensure_fits(spec: BenchSpec, place: &Place) -> Result<(), EngineError> {
     Err(EngineError::OutOfMemory(format!(
         "size {} needs about {:.1} GiB of memory and {:.1} GiB are free; {advice}",
         spec.size,
-        gib(weights + networks::work_bytes(spec, spec.size)),
+        gib(weights + networks::work_bytes(spec, spec.size, place)),
         gib(available)
     )))
 }

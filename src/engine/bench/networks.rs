@@ -89,13 +89,13 @@ pub fn parameters(spec: BenchSpec) -> Result<u64, EngineError> {
 }
 
 /// About how much a pass needs beside the weights.
-pub fn work_bytes(spec: BenchSpec, size: u32) -> u64 {
+pub fn work_bytes(spec: BenchSpec, size: u32, place: &Place) -> u64 {
     let pixels = u64::from(size) * u64::from(size);
     let (Ok(unet), Ok(vae)) = (unet_config(spec.model), vae_config(spec.model)) else { return 0 };
     let factor = vae.scale_factor() as u64;
     match spec.network {
         BenchNetwork::Unet => memory::unet_bytes(&unet, pixels / (factor * factor), spec.batch),
-        BenchNetwork::Vae => memory::vae_bytes(&vae, pixels) * spec.batch as u64,
+        BenchNetwork::Vae => memory::vae_bytes(&vae, pixels, place) * spec.batch as u64,
     }
 }
 
