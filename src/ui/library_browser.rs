@@ -98,7 +98,7 @@ fn filters(ui: &mut Ui, state: &mut AppState, commands: &mut Vec<Command>) {
         });
         named(mode.response, "Mode");
         let model = query.model.as_deref().map_or("Any model", model_words);
-        let model = widgets::combo("library model", 180.0, &model).show_ui(ui, |ui| {
+        let model = widgets::combo("library model", 180.0, model).show_ui(ui, |ui| {
             ui.selectable_value(&mut query.model, None, "Any model");
             for model in &models {
                 ui.selectable_value(&mut query.model, Some(model.clone()), model_words(model));
