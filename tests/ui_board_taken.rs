@@ -7,6 +7,7 @@ mod board_window;
 #[path = "common/window.rs"]
 mod window;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use instantstyle::app::{BoardWish, Command, Kept, Place};
 use instantstyle::board::Board;
 use instantstyle::library::{Catalogue, Query, Stop};
 use instantstyle::pixels::{PictureFormat, carried_by};
-use instantstyle::recipe::Recipe;
+use instantstyle::recipe::{Lora, Recipe};
 use window::{Window, click, drop_file, errors, open, press, settle, wait};
 
 #[test]
@@ -87,6 +88,34 @@ fn a_cell_that_is_promoted_before_it_is_kept_gets_its_file_later_and_no_cell_is_
     assert_eq!(recipe_of(&file).references[0].strength, 3.0);
     assert_eq!(files(&home.path().join("pictures/boards")).len(), 4);
     assert_eq!(files(&home.path().join("pictures")).len(), 1);
+}
+
+/// The engine does not hear of a LoRA that is off, so the pictures are the same.
+#[test]
+fn cells_that_are_taken_over_keep_stars_and_files_though_a_lora_that_is_off_has_come() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, fake) = open(home.path());
+    paint(&mut window);
+    wait(&mut window, "the cells to be kept", all_kept);
+    window.state_mut().state.execute(Command::StarCell(3));
+    let kept = |window: &Window| board(window).marks.iter().map(|mark| mark.kept.clone()).collect::<Vec<_>>();
+    let (before, painted) = (kept(&window), fake.seen().len());
+    let off = Lora { hash: "0".repeat(64), name: "brush".to_owned(), strength: 0.0, ..Lora::default() };
+    window.state_mut().state.recipe.loras.push(off);
+    paint(&mut window);
+    assert_eq!(board(&window).done(), 10);
+    let stars: Vec<usize> = (0..10).filter(|index| board(&window).marks[*index].is_favourite).collect();
+    assert_eq!((kept(&window), stars, fake.seen().len()), (before, vec![3], painted));
+    let shown: BTreeSet<u64> = board(&window).marks.iter().map(|mark| mark.shown_id).collect();
+    assert_eq!(shown.len(), 10, "each pane of a comparison shows its own picture");
+
+    // One whose file is still being written gets it, and is starred in the library.
+    finish_one(&mut window, "seed=9");
+    window.state_mut().state.recipe.loras.clear();
+    let wish = BoardWish::Axes { x: "seed=9".to_owned(), y: String::new() };
+    window.state_mut().state.execute(Command::OpenBoard(wish));
+    assert_eq!(board(&window).marks[0].kept, Kept::Asked);
+    wait(&mut window, "the cell to be kept", all_kept);
 }
 
 /// Paints a board of one cell up to the moment when it is finished, and nothing of the disk's answer is heard yet.

@@ -64,9 +64,9 @@ pub enum Done {
         entry: u64,
         result: Result<PathBuf, String>,
     },
-    /// A board's cell was kept; `asked` is the recipe that the board has for it.
+    /// A board's cell was kept; `asked` is the recipe that the engine was given for it.
     CellKept {
-        asked: Box<Recipe>,
+        asked: Arc<Recipe>,
         recipe: Box<Recipe>,
         /// The file, and its content hash.
         result: Result<(PathBuf, String), String>,

@@ -73,6 +73,11 @@ impl OpenBoard {
         }
     }
 
+    /// A cell's recipe as the engine is given it: what tells the pictures of a board from each other.
+    pub(super) fn given(&self, index: usize) -> Option<&Arc<Recipe>> {
+        self.run.cells().get(index).map(|cell| &cell.spec.recipe)
+    }
+
     pub fn is_at_work(&self) -> bool {
         !self.run.is_done()
     }
@@ -139,14 +144,15 @@ impl AppState {
         let specs = cells.iter().map(|cell| self.cell_job(&cell.recipe)).collect::<Result<Vec<_>, _>>()?;
         let order = drawing_order(board.columns(), board.rows());
         let (mut run, old) = match self.board.take() {
-            Some(open) => (open.run, open.cells.into_iter().zip(open.marks).collect()),
+            Some(open) => (open.run, open.marks),
             None => (BoardRun::default(), Vec::new()),
         };
-        run.replace(specs, &order);
-        // Which picture is shown against which is of the old board; all else is the picture's.
-        let known =
-            |cell: &Cell| old.iter().find(|(known, _)| known.recipe == cell.recipe).map(|(_, mark)| mark.clone());
-        let marks = cells.iter().map(|cell| CellMark { difference: None, ..known(cell).unwrap_or_default() }).collect();
+        let from = run.replace(specs, &order);
+        // Which picture is shown against which is of the old board; all else goes with the picture, whatever the recipe
+        // says of LoRAs that are off.
+        let known = |from: Option<usize>| from.and_then(|from| old.get(from)).cloned().unwrap_or_default();
+        let mark = |from| CellMark { difference: None, shown_id: self.new_id(), ..known(from) };
+        let marks = from.into_iter().map(mark).collect();
         let id = self.new_id();
         let is_measuring = false;
         let model = BoardModel { name: info.name, defaults: info.defaults, paths: self.opened.clone() };

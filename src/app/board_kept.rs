@@ -29,8 +29,8 @@ pub enum Kept {
 
 /// A cell's picture that is being written. It outlives the board: what waits for it gets its file all the same.
 pub(super) struct BeingKept {
-    /// The recipe that the board has for it.
-    asked: Recipe,
+    /// The recipe that the engine was given for it.
+    asked: Arc<Recipe>,
     /// Pictures of the history that it has become.
     entries: Vec<u64>,
     is_favourite: bool,
@@ -42,18 +42,18 @@ const FAVOURITE: u8 = 5;
 impl AppState {
     /// Keeps a finished cell's picture, once. Cells that ask for the same picture share its file.
     pub(super) fn keep_cell(&mut self, open: &mut OpenBoard, index: usize) {
-        let (Some(finished), Some(cell)) = (open.finished(index).cloned(), open.cells.get(index)) else { return };
+        let (Some(finished), Some(asked)) = (open.finished(index).cloned(), open.given(index).cloned()) else { return };
         let Some(folder) = self.folder("pictures").map(|folder| folder.join("boards")) else { return };
-        let twins = open.cells.iter().zip(&open.marks).filter(|(twin, _)| twin.recipe == cell.recipe);
+        let twins = open.run.cells().iter().zip(&open.marks).filter(|(twin, _)| twin.spec.recipe == asked);
         let known = twins.map(|(_, mark)| &mark.kept).find(|kept| **kept != Kept::No).cloned();
-        let (asked, name) = (cell.recipe.clone(), format!("{} {}", open.title(index), cell.recipe.prompt));
+        let name = format!("{} {}", open.title(index), asked.prompt);
         let Some(mark) = open.marks.get_mut(index) else { return };
         if let Some(known) = known {
             mark.kept = known;
             return;
         }
         let small = self.small_copies(&finished.recipe);
-        let about = Box::new(asked.clone());
+        let about = asked.clone();
         let task = move || Done::CellKept {
             asked: about,
             result: files::keep_cell(&folder, &name, &finished.image, &finished.recipe, &small),
@@ -69,7 +69,7 @@ impl AppState {
 
     /// A cell of this board, or of one before, lies on the disk.
     pub(super) fn take_cell_kept(&mut self, asked: &Recipe, recipe: Recipe, result: Result<(PathBuf, String), String>) {
-        let being = self.cells_being_kept.iter().position(|being| being.asked == *asked);
+        let being = self.cells_being_kept.iter().position(|being| *being.asked == *asked);
         let (promoted, mut is_favourite) = being
             .map(|place| self.cells_being_kept.remove(place))
             .map_or((Vec::new(), false), |being| (being.entries, being.is_favourite));
@@ -91,7 +91,8 @@ impl AppState {
             }
         };
         if let Some(open) = &mut self.board {
-            for (_, mark) in open.cells.iter().zip(&mut open.marks).filter(|(cell, _)| cell.recipe == *asked) {
+            let marks = open.run.cells().iter().zip(&mut open.marks);
+            for (_, mark) in marks.filter(|(cell, _)| *cell.spec.recipe == *asked) {
                 mark.kept = kept.clone();
                 is_favourite |= mark.is_favourite;
             }
@@ -116,7 +117,7 @@ impl AppState {
             Some(Kept::At { file, .. }) => Some(file.clone()),
             _ => None,
         };
-        let being = self.cells_being_kept.iter_mut().find(|being| being.asked == cell.recipe);
+        let being = self.cells_being_kept.iter_mut().find(|being| Some(&being.asked) == open.given(index));
         let being = being.filter(|_| file.is_none());
         let is_kept = file.is_some() || being.is_some();
         if let Some(being) = being {
@@ -148,9 +149,10 @@ impl AppState {
 
     pub(super) fn star_cell(&mut self, index: usize) {
         let Some(open) = &mut self.board else { return };
-        let (Some(mark), Some(cell)) = (open.marks.get_mut(index), open.cells.get(index)) else { return };
+        let asked = open.given(index).cloned();
+        let Some(mark) = open.marks.get_mut(index) else { return };
         mark.is_favourite = !mark.is_favourite;
-        if let Some(being) = self.cells_being_kept.iter_mut().find(|being| being.asked == cell.recipe) {
+        if let Some(being) = self.cells_being_kept.iter_mut().find(|being| Some(&being.asked) == asked.as_ref()) {
             being.is_favourite = mark.is_favourite;
         }
         if let Kept::At { hash, .. } = &mark.kept {

@@ -152,8 +152,8 @@ impl BoardRun {
     }
 
     /// The board is another now: cells that ask for the same as a present one keep its state (one that was
-    /// cancelled stays so), the others are made.
-    pub fn replace(&mut self, specs: Vec<JobSpec>, order: &[usize]) {
+    /// cancelled stays so), the others are made. Returns which of the old cells each was.
+    pub fn replace(&mut self, specs: Vec<JobSpec>, order: &[usize]) -> Vec<Option<usize>> {
         let old = std::mem::take(&mut self.cells);
         let from: Vec<Option<usize>> =
             specs.iter().map(|spec| old.iter().position(|cell| is_same(&cell.spec, spec))).collect();
@@ -193,6 +193,7 @@ impl BoardRun {
                 self.queue.push_back(cell);
             }
         }
+        from
     }
 
     /// The jobs of a cell go on without being heard.
