@@ -352,6 +352,15 @@ fn a_reference_is_switched_off_and_goes_back_to_what_it_was_used_for() {
     assert_eq!(role(&window), Role::StyleLayout, "one press of undo");
     press(&mut window, Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
     assert_eq!(role(&window), Role::Off);
+    // Undone, it is off again, and on again the same once more.
+    switch(&mut window);
+    assert_eq!(role(&window), Role::StyleLayout);
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(role(&window), Role::Off);
+    switch(&mut window);
+    assert_eq!(role(&window), Role::StyleLayout);
+    switch(&mut window);
+    assert_eq!(role(&window), Role::Off);
 
     // The next session knows it too, and so does the list of what can be taken.
     drop(window);

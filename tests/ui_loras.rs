@@ -72,6 +72,11 @@ fn a_lora_is_added_weighed_switched_off_and_undone() {
     window.get_by_role_and_label(Role::CheckBox, "Use the LoRA brush").click();
     window.run_steps(3);
     assert_eq!(strength(&window), Some(0.5));
+    // Off by an undo, too.
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(strength(&window), Some(0.0));
+    toggle(&mut window, "brush");
+    assert_eq!(strength(&window), Some(0.5));
     for wanted in [Some(0.0), Some(0.5)] {
         press(&mut window, Modifiers::COMMAND, Key::Z);
         assert_eq!(strength(&window), wanted);

@@ -50,12 +50,13 @@ impl AppState {
         }
     }
 
-    /// In a recipe a LoRA that is off has no strength; the session keeps the one to go back to.
+    /// In a recipe a LoRA that is off has no strength; the session keeps the one to go back to, and goes on keeping it: an
+    /// undo switches off again, and knows of the recipe alone.
     pub(super) fn toggle_lora(&mut self, index: usize) {
         let Some(lora) = self.recipe.loras.get_mut(index) else { return };
         let hash = lora.hash.clone();
         if lora.strength == 0.0 {
-            lora.strength = self.settings.resting_loras.remove(&hash).unwrap_or(1.0);
+            lora.strength = self.settings.resting_loras.get(&hash).copied().unwrap_or(1.0);
             self.take_up_few_step(&hash);
         } else {
             self.settings.resting_loras.insert(hash.clone(), lora.strength);

@@ -45,12 +45,13 @@ impl AppState {
         self.undo.mark(&self.recipe);
     }
 
-    /// In a recipe a reference that is off has the role Off; the session keeps the one to go back to.
+    /// In a recipe a reference that is off has the role Off; the session keeps the one to go back to, and goes on keeping
+    /// it: an undo switches off again, and knows of the recipe alone.
     pub(super) fn toggle_reference(&mut self, index: usize) {
         let Some(reference) = self.recipe.references.get_mut(index) else { return };
         let resting = &mut self.settings.resting_roles;
         if reference.role == Role::Off {
-            reference.role = resting.remove(&reference.hash).unwrap_or_default();
+            reference.role = resting.get(&reference.hash).cloned().unwrap_or_default();
         } else {
             resting.insert(reference.hash.clone(), std::mem::replace(&mut reference.role, Role::Off));
         }
