@@ -109,7 +109,7 @@ impl AppState {
     pub(super) fn way_without_dialog(&self, place: Place, is_save: bool) -> String {
         let kept = |what: &str, folder: Option<PathBuf>| format!("{what} {}", folder.unwrap_or_default().display());
         match (place, is_save) {
-            (Place::Board, true) => kept("what is exported goes into", self.export_folder()),
+            (Place::Export, true) => kept("what is exported goes into", self.export_folder()),
             (Place::Styles, true) => kept("the style is kept in", self.folder("styles")),
             (_, true) => kept("the picture is kept in", self.folder("pictures")),
             (Place::Board, false) => "add the pictures as references first, and type their names".to_owned(),
@@ -183,6 +183,7 @@ mod tests {
             (Place::Model, false, "type the path below"),
             (Place::Styles, true, "styles"),
             (Place::Picture, true, "pictures"),
+            (Place::Export, true, "exports"),
         ] {
             state.dialog_place = Some(place);
             state.take_picked(Picked::NoDialog { is_save });

@@ -93,7 +93,10 @@ impl AppState {
             Command::HoldAgainst(against) => self.hold_against(against),
             Command::MeasureBoard => self.measure_board(),
             Command::ExportBoard(only) => self.export_board(&only),
-            Command::ChooseExportFolder => self.ask(Place::Board, dialogs::export_folder),
+            Command::ChooseExportFolder => {
+                self.notes.clear(Place::Export);
+                self.ask(Place::Export, dialogs::export_folder);
+            }
             Command::DismissNote(id) => self.notes.dismiss(id),
             Command::SetTheme(theme) => self.settings.theme = theme,
             Command::Scale(step) => self.settings.scale(step),

@@ -61,7 +61,7 @@ pub use models_choice::{Examined, Fit};
 pub use models_command::ModelsCommand;
 pub use models_fetch::{Fetch, Ware};
 pub use models_import::{Pickled, Stand};
-pub use notes::{Note, NoteKind, Place};
+pub use notes::{Note, NoteKind, Notes, Place};
 pub use references::Dropped;
 pub use session::{Session, Settings, Theme, WindowPlace};
 pub use shelf::{PAGE, Shelf, ShelfCommand};

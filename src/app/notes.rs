@@ -36,6 +36,8 @@ pub enum Place {
     Model,
     Styles,
     Library,
+    /// The sheets that ask how to export.
+    Export,
 }
 
 /// The messages that are open.

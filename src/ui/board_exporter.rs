@@ -55,7 +55,7 @@ impl BoardExporter {
                 ExportWhat::Pictures => names(ui, open, export, &cells),
                 _ => true,
             };
-            export_rows::folder(ui, folder.as_deref(), commands);
+            export_rows::folder(ui, folder.as_deref(), &state.notes, commands);
             ui.add_space(tokens::SPACE_M);
             ui.horizontal(|ui| {
                 let is_possible =

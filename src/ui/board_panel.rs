@@ -32,7 +32,7 @@ pub fn board_panel(
             notes_ui(ui, state, place, commands);
         }
         asked = tools(ui, open, look, commands);
-        // Asked once: what is pressed here shows from the next frame on.
+        // What is pressed in the row above counts in the same frame, for the row below as for the pictures.
         let is_comparing = look.is_comparing;
         if is_comparing {
             comparison_tools(ui, open, look);

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use egui::{Label, Margin, RichText, TextEdit, Ui, WidgetInfo};
 
+use super::notes_ui::notes_at;
 use super::tokens::palette;
 use super::widgets;
-use crate::app::Command;
+use crate::app::{Command, Notes, Place};
 use crate::library::NameTemplate;
 use crate::pixels::PictureFormat;
 
@@ -47,7 +48,8 @@ pub fn names(ui: &mut Ui, names: &mut String, name_of: impl FnOnce(&str) -> Resu
     }
 }
 
-pub fn folder(ui: &mut Ui, folder: Option<&Path>, commands: &mut Vec<Command>) {
+/// Where to, and what is to be said of choosing it.
+pub fn folder(ui: &mut Ui, folder: Option<&Path>, notes: &Notes, commands: &mut Vec<Command>) {
     ui.horizontal(|ui| {
         widgets::row_label(ui, "Folder", "Nothing that is there is ever replaced");
         if ui.button("Choose…").clicked() {
@@ -56,4 +58,5 @@ pub fn folder(ui: &mut Ui, folder: Option<&Path>, commands: &mut Vec<Command>) {
         let shown = folder.map_or_else(|| "none yet".to_owned(), |path| path.display().to_string());
         ui.add(Label::new(RichText::new(&shown).small().weak()).truncate()).on_hover_text(shown);
     });
+    notes_at(ui, notes, Place::Export, commands);
 }

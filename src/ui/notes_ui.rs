@@ -3,14 +3,18 @@
 use egui::{Align, Button, CornerRadius, Frame, Layout, Margin, RichText, Stroke, Ui, WidgetInfo, vec2};
 
 use super::tokens::{self, palette};
-use crate::app::{AppState, Command, Note, NoteKind, Place};
+use crate::app::{AppState, Command, Note, NoteKind, Notes, Place};
 
 /// What the buttons beside the text take.
 const CLOSE_WIDTH: f32 = 40.0;
 const PUT_BACK_WIDTH: f32 = 130.0;
 
 pub fn notes_ui(ui: &mut Ui, state: &AppState, place: Place, commands: &mut Vec<Command>) {
-    for note in state.notes.at(place) {
+    notes_at(ui, &state.notes, place, commands);
+}
+
+pub fn notes_at(ui: &mut Ui, notes: &Notes, place: Place, commands: &mut Vec<Command>) {
+    for note in notes.at(place) {
         note_ui(ui, note, commands);
     }
 }

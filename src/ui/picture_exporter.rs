@@ -43,7 +43,7 @@ impl PictureExporter {
             });
             let is_possible = is_named && folder.is_some() && !recipes.is_empty();
             state.settings.picture_export = export;
-            export_rows::folder(ui, folder.as_deref(), commands);
+            export_rows::folder(ui, folder.as_deref(), &state.notes, commands);
             ui.add_space(tokens::SPACE_M);
             ui.horizontal(|ui| {
                 let size = vec2(120.0, tokens::CONTROL_HEIGHT);
