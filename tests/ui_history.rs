@@ -2,16 +2,18 @@
 #![cfg(feature = "ui")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "common/board_window.rs"]
+mod board_window;
 #[path = "common/window.rs"]
 mod window;
 
+use board_window::{choose, files, recipe_of};
 use egui::accesskit::Role;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use instantstyle::app::{Command, Place, Session, Setup, Shown};
 use instantstyle::engine::Compute;
 use instantstyle::pixels::carried_by;
-use instantstyle::recipe::Recipe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use window::{
@@ -170,22 +172,8 @@ fn generate_pressed_too_early_waits_for_the_reference() {
     assert_eq!(fake.seen().last().unwrap().references.len(), 2);
 }
 
-fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    files
-}
-
 fn seed_in(file: &std::path::Path) -> Option<u64> {
-    let recipe = carried_by(file).unwrap().recipe_json.unwrap();
-    serde_json::from_str::<Recipe>(&recipe).unwrap().seed
-}
-
-fn choose(window: &mut Window, list: &str, entry: &str) {
-    window.get_by_role_and_label(Role::ComboBox, list).click();
-    window.run_steps(3);
-    window.get_by_role_and_label(Role::Button, entry).click();
-    window.run_steps(3);
+    recipe_of(file).seed
 }
 
 fn write_names(window: &mut Window, text: &str) {
