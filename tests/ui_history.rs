@@ -11,7 +11,7 @@ use board_window::{choose, files, recipe_of};
 use egui::accesskit::Role;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use instantstyle::app::{Command, Place, Session, Setup, Shown};
+use instantstyle::app::{Command, ExportOf, Place, Session, Setup, Shown};
 use instantstyle::engine::Compute;
 use instantstyle::pixels::carried_by;
 use std::sync::Arc;
@@ -275,4 +275,28 @@ fn what_the_library_shows_is_exported() {
     let exports = home.path().join("exports");
     assert_eq!(files(&exports), [exports.join("4.png"), exports.join("5.png")]);
     assert_eq!(seed_in(&exports.join("4.png")), Some(4));
+}
+
+#[test]
+fn what_is_exported_is_all_written_though_the_window_closes_at_once() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, _fake) = open(home.path());
+    for (count, seed) in [4, 5, 6].into_iter().enumerate() {
+        window.state_mut().state.recipe.seed = Some(seed);
+        generate(&mut window, count + 1);
+    }
+    // Large and without order, so that they are not written in a moment.
+    let large =
+        image::RgbImage::from_fn(1536, 1536, |x, y| image::Rgb([x * y / 7, x * x + y, y * y + 3 * x].map(|v| v as u8)));
+    let large = Arc::new(large);
+    let ids: Vec<u64> = window.state().state.history.entries().iter().map(|entry| entry.id).collect();
+    for id in ids {
+        window.state_mut().state.history.get_mut(id).unwrap().image = Some(large.clone());
+    }
+    window.state_mut().state.settings.picture_export.names = "{seed}".to_owned();
+    window.state_mut().state.execute(Command::ExportPictures(ExportOf::History));
+    drop(window);
+    let exports = home.path().join("exports");
+    assert_eq!(files(&exports), ["4.png", "5.png", "6.png"].map(|name| exports.join(name)));
+    assert_eq!(image::open(exports.join("6.png")).unwrap().to_rgb8(), *large);
 }

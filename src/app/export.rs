@@ -75,7 +75,7 @@ impl AppState {
         }
     }
 
-    /// Writes pictures as the settings say. A thread of its own, since many take a while and other files must not wait.
+    /// Writes pictures as the settings say. A window that closes waits until they are all there.
     pub(super) fn export_pictures(&mut self, of: ExportOf) {
         let wish = self.settings.picture_export.clone();
         let Some(folder) = self.export_folder() else {
@@ -97,12 +97,11 @@ impl AppState {
                 found.map(|picture| taken(&picture.recipe, None, Some(picture.file.clone()))).collect()
             }
         };
-        if pictures.len() > 1 {
-            self.notes.info(Place::Picture, format!("{} pictures are being written", pictures.len()));
-        }
-        let done = self.background.ask(move || Done::Exported(write(&pictures, &wish, &folder)));
-        if let Err(error) = done {
-            self.notes.error(Place::Picture, format!("the pictures cannot be written ({error})"));
+        let count = pictures.len();
+        if !self.exports.submit(move || Done::Exported(write(&pictures, &wish, &folder))) {
+            self.notes.error(Place::Picture, "too many exports are waiting; try again in a moment");
+        } else if count > 1 {
+            self.notes.info(Place::Picture, format!("{count} pictures are being written"));
         }
     }
 }

@@ -33,7 +33,11 @@ impl AppState {
     ///
     /// Returns the seconds after which to call again although nothing happens.
     pub fn logic(&mut self, now: f64, is_busy: bool) -> Option<f64> {
-        while let Some(done) = self.background.next().or_else(|| self.shelf.next()).or_else(|| self.models.next()) {
+        let next = |state: &Self| {
+            let files = state.background.next().or_else(|| state.exports.next());
+            files.or_else(|| state.shelf.next()).or_else(|| state.models.next())
+        };
+        while let Some(done) = next(self) {
             self.take_in(done);
         }
         self.follow_few_step();

@@ -112,6 +112,8 @@ pub struct AppState {
     pub(super) loading: HashSet<u64>,
     pub(super) engine: Box<dyn Engine>,
     pub(super) background: Background,
+    /// Writes exported pictures: many take a while, and other files must not wait.
+    pub(super) exports: Background,
     pub(super) saver: Option<Saver>,
     pub(super) home: Option<PathBuf>,
     pub(super) compute: Compute,
@@ -128,6 +130,7 @@ impl AppState {
     pub fn new(setup: Setup) -> std::io::Result<Self> {
         let shelf = Shelf::start(setup.waker.clone())?;
         let models = Models::start(setup.home.clone(), setup.waker.clone())?;
+        let exports = Background::start_named("exports", setup.waker.clone())?;
         let background = Background::start(setup.waker)?;
         let saver = setup.home.clone().filter(|_| !setup.is_second).map(Saver::start).transpose()?;
         let is_first_start = setup.session.is_none();
@@ -166,6 +169,7 @@ impl AppState {
             loading: HashSet::new(),
             engine: setup.engine,
             background,
+            exports,
             saver,
             home: setup.home,
             compute: setup.compute,
