@@ -300,3 +300,41 @@ fn what_is_exported_is_all_written_though_the_window_closes_at_once() {
     assert_eq!(files(&exports), ["4.png", "5.png", "6.png"].map(|name| exports.join(name)));
     assert_eq!(image::open(exports.join("6.png")).unwrap().to_rgb8(), *large);
 }
+
+#[test]
+fn the_sheet_of_the_export_says_how_many_of_the_library_and_means_the_picture_that_it_was_asked_for() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, _fake) = open(home.path());
+    for (count, seed) in [4, 5].into_iter().enumerate() {
+        window.state_mut().state.recipe.seed = Some(seed);
+        generate(&mut window, count + 1);
+    }
+    let export_sheet = Modifiers { shift: true, ..Modifiers::COMMAND };
+    press(&mut window, export_sheet, Key::E);
+    click(&mut window, "2 of the strip");
+    click(&mut window, "Close");
+
+    // One thumbnail's own menu means that picture, whatever was chosen before.
+    window.get_by_label("Picture: a boat, seed 4").click_secondary();
+    window.run_steps(3);
+    click(&mut window, "Export…");
+    write_names(&mut window, "{seed}");
+    window.get_by_label("Such as 4.png");
+    click(&mut window, "Close");
+    for id in window.state().state.history.entries().iter().map(|entry| entry.id).collect::<Vec<_>>() {
+        window.state_mut().state.execute(Command::RemoveFromHistory(id));
+    }
+    window.state_mut().state.save_now();
+    drop(window);
+
+    // With an empty strip and a library that was never on the screen.
+    let (mut window, _fake) = open(home.path());
+    assert_eq!(history(&window), 0);
+    wait(&mut window, "the library", |app| app.state.shelf.page.pictures.len() == 2);
+    press(&mut window, export_sheet, Key::E);
+    window.get_by_label("Such as 5.png, and 1 more");
+    window.get_by_label("2 of the library");
+    window.state_mut().state.shelf.page.pictures.truncate(1);
+    window.run_steps(3);
+    window.get_by_label("1 shown of 2 in the library");
+}

@@ -53,7 +53,7 @@ pub enum ExportOf {
     Shown,
     /// All of the history, oldest first.
     History,
-    /// All that the library shows, in its order.
+    /// Those that the library shows, in its order; of many it shows a part until more are asked for.
     Found,
 }
 
@@ -73,6 +73,10 @@ impl AppState {
             ExportOf::History => self.history.entries().iter().map(|entry| &entry.recipe).collect(),
             ExportOf::Found => self.shelf.page.pictures.iter().map(|picture| &picture.recipe).collect(),
         }
+    }
+
+    pub fn has_pictures_to_export(&self) -> bool {
+        !self.history.entries().is_empty() || !self.shelf.page.pictures.is_empty()
     }
 
     /// Writes pictures as the settings say. A window that closes waits until they are all there.

@@ -66,6 +66,8 @@ pub enum WindowCommand {
     ExportBoard,
     CompareCells,
     ExportPictures,
+    /// A picture that is on the canvas, or about to be.
+    ExportShown,
     Models,
     Palette,
     Library,
@@ -97,7 +99,7 @@ impl Entry {
             Does::App(command) => command(state).is_some(),
             Does::Window(WindowCommand::Copy) => state.shown_entry().is_some(),
             Does::Window(WindowCommand::ExportBoard) => state.board.as_ref().is_some_and(|open| open.done() > 0),
-            Does::Window(WindowCommand::ExportPictures) => !state.history.entries().is_empty(),
+            Does::Window(WindowCommand::ExportPictures) => state.has_pictures_to_export(),
             Does::Window(WindowCommand::CompareCells) => state.shown_board().is_some(),
             Does::Window(WindowCommand::CropEditor) => state.selected_reference().is_some(),
             Does::Window(_) => true,

@@ -20,12 +20,12 @@ pub fn history_strip(
         let library = egui::Button::new("All pictures…").min_size(vec2(0.0, tokens::CONTROL_HEIGHT));
         let library = ui.add(library).on_hover_text("Search, rate and take up again what you have made (Ctrl+Shift+L)");
         let exports = strip(ui, state, textures, commands);
-        library.clicked().then_some(WindowCommand::Library).or(exports.then_some(WindowCommand::ExportPictures))
+        library.clicked().then_some(WindowCommand::Library).or(exports.then_some(WindowCommand::ExportShown))
     })
     .inner
 }
 
-/// True when pictures are to be exported.
+/// True when the shown picture is to be exported.
 fn strip(ui: &mut Ui, state: &AppState, textures: &mut Textures, commands: &mut Vec<Command>) -> bool {
     if state.history.entries().is_empty() && state.jobs.is_empty() {
         ui.centered_and_justified(|ui| {

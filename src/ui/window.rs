@@ -218,7 +218,11 @@ impl StudioApp {
             Some(WindowCommand::ExportBoard) if self.state.board.as_ref().is_some_and(|open| open.done() > 0) => {
                 self.sheet = Sheet::BoardExporter;
             }
-            Some(WindowCommand::ExportPictures) if !self.state.history.entries().is_empty() => {
+            Some(WindowCommand::ExportPictures) if self.state.has_pictures_to_export() => {
+                self.sheet = Sheet::PictureExporter;
+            }
+            Some(WindowCommand::ExportShown) => {
+                self.picture_exporter.of = ExportOf::Shown;
                 self.sheet = Sheet::PictureExporter;
             }
             Some(WindowCommand::Help) => self.sheet = toggled(Sheet::Help, matches!(self.sheet, Sheet::Help)),

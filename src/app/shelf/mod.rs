@@ -258,6 +258,7 @@ impl AppState {
         match done {
             ShelfDone::Opened(result, notices) => {
                 self.shelf.is_open = true;
+                let is_sound = result.is_ok();
                 for notice in notices {
                     self.notes.error(Place::Picture, notice);
                 }
@@ -270,6 +271,10 @@ impl AppState {
                     Err(why) => self.notes.error(Place::Library, why),
                 }
                 self.look_again();
+                // What it holds can be exported before it was ever on the screen.
+                if is_sound {
+                    self.watch_library();
+                }
             }
             ShelfDone::Found { question, result } => {
                 if question == self.shelf.question {
