@@ -18,11 +18,13 @@ use by_rule::golden;
 use egui::accesskit::Role;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable as _;
-use instantstyle::app::{Place, Stand};
+use instantstyle::app::{Command, ModelsCommand, Place, Stand};
 use instantstyle::models::{ModelEntry, ModelFile, Part};
 use pickle::{PROTO, Zip, global, of_safetensors, text, tuple};
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
 use studio::{Studio, examined, open_models, opened};
-use window::{Window, click, drop_file, errors, press, wait};
+use window::{Window, click, drop_file, drop_files, errors, press, wait};
 
 /// A window on model_a, which has no adapter, with a pickle in its folder.
 fn on_model_a(studio: &Studio, name: &str, bytes: &[u8]) -> (Window, PathBuf) {
@@ -70,20 +72,31 @@ fn a_pickle_is_named_and_imported_when_asked_for() {
     drop_file(&mut window, &path, None);
     click(&mut window, "Import a safe copy");
     let copy = studio.path("mine.safetensors");
+    wait(&mut window, "the import", |app| app.state.models.pickled.is_none());
+    // It is offered: the artist may be at other things when it comes to its end.
+    let offered: Vec<_> = window.state().state.models.offered.iter().map(|item| item.path.clone()).collect();
+    assert_eq!(offered, std::slice::from_ref(&copy));
+    let said: Vec<_> = window.state().state.notes.at(Place::Model).map(|note| note.text.clone()).collect();
+    assert_eq!(said, [format!("A safe copy of mine.bin is {}", copy.display())]);
+    window.run_steps(3);
+    window.get_by_label(&copy.display().to_string());
+    assert_eq!(window.state().state.opened_model().adapter, None);
+    click(&mut window, "Use it as the IP-Adapter");
     let chosen = copy.clone();
-    wait(&mut window, "the import", move |app| app.state.opened_model().adapter.as_ref() == Some(&chosen));
-    assert_eq!(stand(&window), None);
-    assert_eq!(window.state().state.models.selected.as_ref(), Some(&copy));
+    wait(&mut window, "the adapter", move |app| app.state.opened_model().adapter.as_ref() == Some(&chosen));
     let original = fs::read(golden().join("adapter_a.safetensors")).unwrap();
     let (theirs, ours) = (safetensors::SafeTensors::deserialize(&original).unwrap(), fs::read(&copy).unwrap());
     let ours = safetensors::SafeTensors::deserialize(&ours).unwrap();
     assert!(theirs.tensors().iter().all(|(name, view)| ours.tensor(name).unwrap().data() == view.data()));
 
     // The copy lies beside it now.
+    window.state_mut().state.execute(Command::Models(ModelsCommand::Without(Part::Adapter)));
+    wait(&mut window, "the model alone", |app| app.state.opened_model().adapter.is_none());
     drop_file(&mut window, &path, None);
     assert!(window.query_by_label_contains("mine.safetensors lies beside it").is_some());
     click(&mut window, "Use the safe one");
-    wait(&mut window, "the copy", |app| app.state.models.pickled.is_none());
+    wait(&mut window, "the copy", move |app| app.state.opened_model().adapter.as_ref() == Some(&copy));
+    assert_eq!(stand(&window), None);
 }
 
 #[test]
@@ -96,10 +109,10 @@ fn a_hostile_pickle_gets_a_sentence_and_does_nothing() {
     drop_file(&mut window, &path, None);
     click(&mut window, "Import a safe copy");
     wait(&mut window, "the refusal", |app| {
-        app.state.models.pickled.as_ref().is_some_and(|pickled| matches!(pickled.stand, Stand::Failed(_)))
+        app.state.models.pickled.as_ref().is_some_and(|pickled| matches!(pickled.stand, Stand::Refused(_)))
     });
     assert!(window.query_by_label_contains("wants to run 'posix.system'").is_some());
-    window.get_by_role_and_label(Role::Button, "Try to import again");
+    assert!(!offers_import(&window), "another try would end as this one");
     assert!(!mark.exists());
     assert_eq!(names(studio.art.path()), before);
     assert_eq!(window.state().state.opened_model().adapter, None);
@@ -107,30 +120,95 @@ fn a_hostile_pickle_gets_a_sentence_and_does_nothing() {
     assert_eq!(stand(&window), None);
 }
 
+fn offers_import(window: &Window) -> bool {
+    let words = ["Try to import again", "Import a safe copy"];
+    words.into_iter().any(|words| window.query_by_role_and_label(Role::Button, words).is_some())
+}
+
+#[test]
+fn of_a_pickle_that_cannot_be_used_no_copy_is_left() {
+    let studio = Studio::new();
+    let tensor = |name: &str| (name.to_owned(), TensorView::new(Dtype::F32, vec![2], &[0; 8]).unwrap());
+    let upscaler = safetensors::serialize([tensor("model.0.weight"), tensor("model.0.bias")], None).unwrap();
+    let (mut window, path) = on_model_a(&studio, "upscaler.pth", &of_safetensors(&upscaler));
+    // An image encoder whose settings do not lie beside it.
+    let tower = studio.path("alone/pytorch_model.bin");
+    fs::create_dir(studio.path("alone")).unwrap();
+    fs::write(&tower, of_safetensors(&fs::read(golden().join("vision_a/model.safetensors")).unwrap())).unwrap();
+    for (path, says) in [(path, "upscaler.pth"), (tower, "config.json")] {
+        let folder = path.parent().unwrap();
+        let before = names(folder);
+        drop_file(&mut window, &path, None);
+        click(&mut window, "Import a safe copy");
+        wait(&mut window, "the refusal", |app| {
+            app.state.models.pickled.as_ref().is_some_and(|pickled| pickled.stand != Stand::AtWork)
+        });
+        let Some(Stand::Refused(why)) = stand(&window) else { panic!("{:?}", stand(&window)) };
+        assert!(why.contains(says) && why.contains(path.to_str().unwrap()) && !why.contains(".part"), "{why}");
+        assert!(!offers_import(&window));
+        assert_eq!(names(folder), before);
+        click(&mut window, "Do nothing with the pickled file");
+    }
+}
+
+#[test]
+fn the_question_is_seen_while_the_models_are_shown() {
+    let studio = Studio::new();
+    let (mut window, path) = on_model_a(&studio, "mine.bin", &adapter());
+    open_models(&mut window);
+    drop_file(&mut window, &path, None);
+    click(&mut window, "Do nothing with the pickled file");
+    assert_eq!(stand(&window), None);
+}
+
+#[test]
+fn two_pickles_are_asked_about_one_after_the_other() {
+    let studio = Studio::new();
+    let (mut window, path) = on_model_a(&studio, "mine.bin", &adapter());
+    let other = studio.path("other.bin");
+    fs::copy(&path, &other).unwrap();
+    drop_files(&mut window, &[&path, &other]);
+    for name in ["mine.bin", "other.bin"] {
+        window.get_by_label(name);
+        click(&mut window, "Do nothing with the pickled file");
+    }
+    assert_eq!(stand(&window), None);
+}
+
 #[cfg(unix)]
 #[test]
 fn an_import_is_stopped() {
-    use std::os::unix::fs::PermissionsExt as _;
     let studio = Studio::new();
     let (mut window, path) = on_model_a(&studio, "mine.bin", &adapter());
     // One that never comes to its end.
-    let slow = studio.home.path().join("slow.sh");
-    fs::write(&slow, "#!/bin/sh\nexec sleep 600\n").unwrap();
-    fs::set_permissions(&slow, fs::Permissions::from_mode(0o755)).unwrap();
     let mut source = studio.source("http://127.0.0.1:9", Vec::new());
-    source.converter = Some(slow);
+    source.converter = Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/common/never_ends.sh"));
     window.state_mut().state.set_model_source(source);
     let before = names(studio.art.path());
     drop_file(&mut window, &path, None);
     click(&mut window, "Import a safe copy");
     window.get_by_role_and_label(Role::ProgressIndicator, "Import of mine.bin");
     let folder = studio.art.path().to_owned();
-    let count = before.len();
-    let begun = folder.clone();
-    wait(&mut window, "the import to begin", move |_| names(&begun).len() > count);
+    let begun = |window: &mut Window, known: &[String]| {
+        wait(window, "the import to begin", |_| names(&folder).iter().any(|name| !known.contains(name)));
+        names(&folder)
+    };
+    let first = begun(&mut window, &before);
+
+    // Other files do not end it, and are asked about meanwhile.
+    drop_file(&mut window, &studio.path("adapter_b.safetensors"), None);
+    assert_eq!(stand(&window), Some(Stand::AtWork));
+    click(&mut window, "Do nothing with the dropped file");
+    click(&mut window, "Stop importing");
+    // The same file again: that the first import has ended does not end the second.
+    drop_file(&mut window, &path, None);
+    click(&mut window, "Import a safe copy");
+    begun(&mut window, &first);
+    window.run_steps(3);
+    assert_eq!(stand(&window), Some(Stand::AtWork));
     click(&mut window, "Stop importing");
     assert_eq!(stand(&window), None);
-    wait(&mut window, "the import to end", move |_| names(&folder).len() == count);
+    wait(&mut window, "the import to end", |_| names(&folder).len() == before.len());
     assert_eq!(names(studio.art.path()), before);
 }
 

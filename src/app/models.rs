@@ -99,6 +99,8 @@ pub struct Models {
     /// The list of downloads is to be shown; whoever shows it takes this back.
     pub wants_downloads: bool,
     /// Why the model that was chosen is not the one that is open.
+    /// Those that are asked about after it.
+    pub(super) waiting_pickled: VecDeque<Pickled>,
     pub missing: Option<String>,
     /// LoRAs of the recipe that do not go with the open model, by their hash.
     pub lora_troubles: BTreeMap<String, String>,
@@ -155,6 +157,7 @@ impl Models {
             lora_troubles: BTreeMap::new(),
             fit: None,
             few_step: BTreeMap::new(),
+            waiting_pickled: VecDeque::new(),
             own_defaults: None,
             set_aside: None,
             source,
@@ -240,10 +243,7 @@ impl AppState {
             }
             ModelsCommand::ForgetOffered => drop(self.models.offered.pop_front()),
             ModelsCommand::Import => self.import_pickled(),
-            ModelsCommand::UseTwin(path) => {
-                self.models.pickled = None;
-                self.use_path(path);
-            }
+            ModelsCommand::UseTwin(path) => self.use_twin(path),
             ModelsCommand::ForgetPickled => self.forget_pickled(),
             ModelsCommand::ShowDownload(name) => {
                 (self.models.asking, self.models.wants_downloads) = (Some(name), true);
@@ -301,7 +301,7 @@ impl AppState {
             }
             ModelsDone::Pickled(pickled) => {
                 self.opening = self.opening.saturating_sub(1);
-                self.models.pickled = Some(pickled);
+                self.take_pickled(pickled);
             }
             ModelsDone::Converted(converted) => self.take_converted(converted),
             ModelsDone::Examined { path, result } => {
@@ -345,7 +345,7 @@ impl AppState {
     pub(super) fn identify(&mut self, paths: Vec<PathBuf>) {
         self.notes.clear(Place::Model);
         self.models.offered.clear();
-        self.forget_pickled();
+        self.leave_pickled();
         let entries = self.models.source.entries;
         for path in paths {
             let task = move || identified(&path, false, entries);

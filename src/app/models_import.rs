@@ -8,7 +8,7 @@ use super::background::Done;
 use super::models::ModelsDone;
 use super::notes::Place;
 use super::state::AppState;
-use crate::models::{Item, ModelEntry, ModelsError, Places, Progress, Twin, free_place, import, name_of};
+use crate::models::{Item, ModelEntry, ModelsError, Places, Progress, Twin, begin_copy, import_new, name_of};
 
 /// A pickle about which the artist is asked.
 #[derive(Debug, Clone)]
@@ -20,6 +20,7 @@ pub struct Pickled {
     pub stand: Stand,
     /// Of the conversion.
     progress: Arc<Mutex<Option<Progress>>>,
+    /// One for each try, which names it too.
     cancel: Arc<AtomicBool>,
 }
 
@@ -29,13 +30,16 @@ pub enum Stand {
     /// Nobody has asked for it.
     Idle,
     AtWork,
+    /// Another try may end otherwise.
     Failed(String),
+    /// No try can end otherwise.
+    Refused(String),
 }
 
 /// How a conversion ended.
 pub struct Converted {
-    from: PathBuf,
-    result: Result<Box<Item>, String>,
+    job: Arc<AtomicBool>,
+    result: Result<Box<Item>, Stand>,
 }
 
 impl Pickled {
@@ -73,9 +77,9 @@ impl AppState {
             };
             let cancelled = || stop.load(Ordering::Relaxed) || cancel.load(Ordering::Relaxed);
             let result = (source.places)()
-                .map_err(|error| error.to_string())
+                .map_err(stand)
                 .and_then(|places| convert(&from, &places, source.converter.as_deref(), &mut say, &cancelled));
-            Done::Models(ModelsDone::Converted(Converted { from, result: result.map(Box::new) }))
+            Done::Models(ModelsDone::Converted(Converted { job: cancel, result: result.map(Box::new) }))
         };
         if !self.models.imports.submit(task)
             && let Some(pickled) = &mut self.models.pickled
@@ -88,23 +92,58 @@ impl AppState {
         if let Some(pickled) = self.models.pickled.take() {
             pickled.cancel.store(true, Ordering::Relaxed);
         }
+        self.ask_about_next_pickled();
+    }
+
+    fn ask_about_next_pickled(&mut self) {
+        self.models.pickled = self.models.waiting_pickled.pop_front();
+    }
+
+    /// A pickle was dropped or named: asked about at once, or after the one whose turn it is.
+    pub(super) fn take_pickled(&mut self, pickled: Pickled) {
+        let mut known = self.models.pickled.iter().chain(&self.models.waiting_pickled);
+        if known.any(|known| known.path == pickled.path) {
+            return;
+        }
+        self.models.waiting_pickled.push_back(pickled);
+        if self.models.pickled.is_none() {
+            self.ask_about_next_pickled();
+        }
+    }
+
+    /// Other files were dropped: questions that nobody answered end, an import goes on.
+    pub(super) fn leave_pickled(&mut self) {
+        self.models.waiting_pickled.clear();
+        self.models.pickled.take_if(|pickled| pickled.stand != Stand::AtWork);
+    }
+
+    pub(super) fn use_twin(&mut self, path: PathBuf) {
+        self.ask_about_next_pickled();
+        self.use_path(path);
     }
 
     pub(super) fn take_converted(&mut self, converted: Converted) {
-        // Forgotten meanwhile, or another was dropped.
-        let Some(pickled) = self.models.pickled.as_mut().filter(|pickled| pickled.path == converted.from) else {
-            return;
-        };
+        // Forgotten meanwhile, perhaps dropped again.
+        let current = self.models.pickled.as_mut();
+        let Some(pickled) = current.filter(|pickled| Arc::ptr_eq(&pickled.cancel, &converted.job)) else { return };
         match converted.result {
             Ok(item) => {
-                let said = format!("{} was imported as {}", pickled.name, item.path.display());
-                self.models.pickled = None;
-                self.models.selected = Some(item.path.clone());
-                self.take_identified(item, true);
+                let said = format!("a safe copy of {} is {}", pickled.name, item.path.display());
+                self.ask_about_next_pickled();
+                // The artist may have gone on to other things: the copy is offered, not used.
+                self.take_identified(item, false);
                 self.notes.info(Place::Model, said);
             }
-            Err(why) => pickled.stand = Stand::Failed(why),
+            Err(stand) => pickled.stand = stand,
         }
+    }
+}
+
+fn stand(error: ModelsError) -> Stand {
+    match error {
+        ModelsError::Cancelled => Stand::Failed("stopped; nothing was written".to_owned()),
+        error if error.is_bad_input() => Stand::Refused(error.to_string()),
+        error => Stand::Failed(error.to_string()),
     }
 }
 
@@ -116,26 +155,21 @@ fn convert(
     converter: Option<&Path>,
     say: &mut dyn FnMut(Progress),
     cancelled: &dyn Fn() -> bool,
-) -> Result<Item, String> {
+) -> Result<Item, Stand> {
     let program = match converter {
         Some(program) => program.to_owned(),
-        None => {
-            std::env::current_exe().map_err(|error| format!("the program does not find itself ({error}); try again"))?
+        None => std::env::current_exe()
+            .map_err(|error| Stand::Failed(format!("the program does not find itself ({error}); try again")))?,
+    };
+    let pending = match from.parent().map(|folder| begin_copy(from, folder)) {
+        Some(Ok(pending)) => pending,
+        _ => {
+            let folder = places.store().map_err(stand)?.join("imported");
+            std::fs::create_dir_all(&folder).map_err(|error| {
+                Stand::Failed(format!("{} cannot be made ({error}); free some space", folder.display()))
+            })?;
+            begin_copy(from, &folder).map_err(|error| stand(error.into()))?
         }
     };
-    let beside = from.parent().map(|folder| free_place(from, folder));
-    let to = match beside.filter(|to| crate::library::check_target(to).is_ok()) {
-        Some(to) => to,
-        None => {
-            let folder = places.store().map_err(|error| error.to_string())?.join("imported");
-            std::fs::create_dir_all(&folder)
-                .map_err(|error| format!("{} cannot be made ({error}); free some space", folder.display()))?;
-            free_place(from, &folder)
-        }
-    };
-    import(&program, from, &to, say, cancelled).map_err(|error| match error {
-        ModelsError::Cancelled => "stopped; nothing was written".to_owned(),
-        error => error.to_string(),
-    })?;
-    Item::look(&to)
+    import_new(&program, from, pending, say, cancelled).map_err(stand)
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use super::pictures::free_names;
 use super::{LibraryError, leftovers};
 
 /// Whether a file could be written at `path`, without touching what is there.
@@ -64,11 +65,23 @@ impl PendingFile {
         if existing.as_ref().is_some_and(|m| !m.is_file()) {
             return Err(LibraryError::Failed { why: "it is a device".to_owned(), path: shown(&target) });
         }
-        let pending = Self::begin(target, existing)?;
+        Self::begin(target, existing).map(Self::shared)
+    }
+
+    /// Begins a file that is to be called as `path` is, or with a number where that is taken: see [`Self::finish_free`].
+    ///
+    /// # Errors
+    /// A missing folder, or one that cannot be written in.
+    pub fn new_like(path: &Path) -> Result<Self, LibraryError> {
+        Self::begin(path.to_owned(), None).map(Self::shared)
+    }
+
+    /// To be written by another hand.
+    fn shared(self) -> Self {
         // There a lock is on the bytes themselves, and the other hand could not write them.
         #[cfg(windows)]
-        let _ = pending.file.as_file().unlock();
-        Ok(pending)
+        let _ = self.file.as_file().unlock();
+        self
     }
 
     fn begin(target: PathBuf, existing: Option<Metadata>) -> Result<Self, LibraryError> {
@@ -97,6 +110,33 @@ impl PendingFile {
         file.persist(&target).map_err(|e| explain(&e.error, folder, &target))?;
         flush_folder(folder);
         Ok(())
+    }
+
+    /// Flushes it to the disk and gives it its name, or that with a number behind it: never that of another file, also
+    /// where another program was faster by a moment. Returns where it lies.
+    ///
+    /// # Errors
+    /// As [`write_atomically`].
+    pub fn finish_free(self) -> Result<PathBuf, LibraryError> {
+        self.file.as_file().sync_all().map_err(|e| self.explain(&e))?;
+        let Self { mut file, target, .. } = self;
+        let folder = folder_of(&target);
+        let name = target.file_stem().unwrap_or_default().to_string_lossy();
+        let ending = target.extension().map(|ending| format!(".{}", ending.to_string_lossy())).unwrap_or_default();
+        for path in free_names(folder, &name, &ending) {
+            if fs::symlink_metadata(&path).is_ok() {
+                continue;
+            }
+            match file.persist_noclobber(&path) {
+                Ok(_) => {
+                    flush_folder(folder);
+                    return Ok(path);
+                }
+                Err(error) if error.error.kind() == ErrorKind::AlreadyExists => file = error.file,
+                Err(error) => return Err(explain(&error.error, folder, &path)),
+            }
+        }
+        Err(LibraryError::Failed { why: "every name is taken".to_owned(), path: shown(folder) })
     }
 
     fn explain(&self, e: &io::Error) -> LibraryError {

@@ -49,7 +49,7 @@ pub fn make_free_folder(folder: &Path, name: &str) -> Result<PathBuf, LibraryErr
 }
 
 /// `name`, `name-2`, `name-3` and so on.
-fn free_names(folder: &Path, name: &str, ending: &str) -> impl Iterator<Item = PathBuf> {
+pub(super) fn free_names(folder: &Path, name: &str, ending: &str) -> impl Iterator<Item = PathBuf> {
     (1_u32..).map(move |n| folder.join(if n == 1 { format!("{name}{ending}") } else { format!("{name}-{n}{ending}") }))
 }
 

@@ -10,8 +10,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::progress::{Pace, Progress};
-use super::{ModelEntry, ModelsError};
-use crate::library::PendingFile;
+use super::{Item, ModelEntry, ModelsError};
+use crate::library::{LibraryError, PendingFile};
 use crate::weights::{Impostor, Kind, Weights, WeightsError, identify, twin_name};
 
 /// The hidden command of the process that converts: `instantstyle models convert-confined FROM TO`.
@@ -39,13 +39,69 @@ pub fn import(
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Imported, ModelsError> {
     let pending = PendingFile::beside(to)?;
-    run_confined(program, from, pending.path(), say, cancelled)?;
-    // Whatever the other process did, only a sound file gets the name.
-    let weights = Weights::open(pending.path())?;
-    let imported = Imported { kind: identify(&weights), tensors: weights.len() };
-    drop(weights);
+    let imported = convert(program, from, pending.path(), say, cancelled)?;
     pending.finish()?;
     Ok(imported)
+}
+
+fn convert(
+    program: &Path,
+    from: &Path,
+    to: &Path,
+    say: &mut dyn FnMut(Progress),
+    cancelled: &dyn Fn() -> bool,
+) -> Result<Imported, ModelsError> {
+    run_confined(program, from, to, say, cancelled)?;
+    // Whatever the other process did, only a sound file gets the name.
+    let weights = Weights::open(to)?;
+    Ok(Imported { kind: identify(&weights), tensors: weights.len() })
+}
+
+/// Begins a file in `folder` for what is made of the pickle `from`, under its twin's name or one after that, where
+/// nothing lies when it is finished.
+///
+/// # Errors
+/// A folder that cannot be written in.
+pub fn begin_copy(from: &Path, folder: &Path) -> Result<PendingFile, LibraryError> {
+    PendingFile::new_like(&folder.join(twin_name(&from.to_string_lossy())))
+}
+
+/// As [`import`], but never over another file ([`begin_copy`]), and only of weights for which there is a use: of others
+/// no file is left.
+///
+/// # Errors
+/// As [`import`], and what nothing here can use.
+pub fn import_new(
+    program: &Path,
+    from: &Path,
+    pending: PendingFile,
+    say: &mut dyn FnMut(Progress),
+    cancelled: &dyn Fn() -> bool,
+) -> Result<Item, ModelsError> {
+    let Imported { kind, .. } = convert(program, from, pending.path(), say, cancelled)?;
+    let has_settings = |file: &Path| file.with_file_name("config.json").is_file();
+    let is_encoder = matches!(kind, Kind::ImageEncoder { .. });
+    // An encoder is used by its folder, where the file must have its name first.
+    if !(is_encoder && has_settings(pending.path())) {
+        Item::look(pending.path()).map_err(|why| {
+            let (temporary, own) = (pending.path().display().to_string(), from.display().to_string());
+            ModelsError::ImportRefused(match is_encoder && has_settings(from) {
+                true => format!(
+                    "the folder of {own} cannot be written in, and {kind} is used with the config.json that lies there; \
+                     copy the folder elsewhere and import it there"
+                ),
+                false => why.replace(&temporary, &own),
+            })
+        })?;
+    }
+    if cancelled() {
+        return Err(ModelsError::Cancelled);
+    }
+    let to = pending.finish_free()?;
+    Item::look(&to).map_err(|why| {
+        let _ = std::fs::remove_file(&to);
+        ModelsError::ImportRefused(why)
+    })
 }
 
 fn run_confined(
@@ -137,15 +193,6 @@ impl Twin {
     }
 }
 
-/// A place in `folder` for what is made of the pickle `from`, under its twin's name or one after that, where nothing lies.
-pub fn free_place(from: &Path, folder: &Path) -> PathBuf {
-    let name = twin_name(&from.to_string_lossy());
-    let stem = name.trim_end_matches(".safetensors");
-    let numbered = (2..1000).map(|n| folder.join(format!("{stem}-{n}.safetensors")));
-    let mut places = std::iter::once(folder.join(&name)).chain(numbered);
-    places.find(|place| !place.exists()).unwrap_or_else(|| folder.join(&name))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -181,10 +228,14 @@ mod tests {
     #[test]
     fn nothing_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
-        let place = || free_place(Path::new("/m/pytorch_lora_weights.bin"), folder.path());
-        for name in ["pytorch_lora_weights", "pytorch_lora_weights-2", "pytorch_lora_weights-3"] {
-            assert_eq!(place(), folder.path().join(format!("{name}.safetensors")));
-            std::fs::write(place(), "").unwrap();
-        }
+        let begin = || begin_copy(Path::new("/m/pytorch_lora_weights.bin"), folder.path()).unwrap();
+        let place = |name: &str| folder.path().join(format!("{name}.safetensors"));
+        let pending = begin();
+        // Another program takes the name while the conversion is at work.
+        std::fs::write(place("pytorch_lora_weights"), "another's").unwrap();
+        assert_eq!(pending.finish_free().unwrap(), place("pytorch_lora_weights-2"));
+        assert_eq!(std::fs::read(place("pytorch_lora_weights")).unwrap(), b"another's");
+        (3..1100).for_each(|n| std::fs::write(place(&format!("pytorch_lora_weights-{n}")), "").unwrap());
+        assert_eq!(begin().finish_free().unwrap(), place("pytorch_lora_weights-1100"));
     }
 }

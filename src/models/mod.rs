@@ -26,7 +26,7 @@ pub use find::{Found, Other, Search, State};
 pub use folders::{FOLDERS_VARIABLE, Folders, Places};
 pub use get::{Getting, ensure_space, get, unfinished_bytes};
 pub use http::{ENDPOINT_VARIABLE, Hub, Token};
-pub use import::{CONVERT, Imported, LONGEST as LONGEST_IMPORT, Twin, free_place, import, is_pickle};
+pub use import::{CONVERT, Imported, LONGEST as LONGEST_IMPORT, Twin, begin_copy, import, import_new, is_pickle};
 pub use item::{Item, name_of};
 pub use list::{ModelEntry, ModelFile, Part, find_entry, list};
 pub use listing::Listing;

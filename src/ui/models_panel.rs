@@ -5,6 +5,7 @@ use egui::{Align, Context, CornerRadius, Frame, Layout, Margin, RichText, Scroll
 use super::focus::scroll_to_focus;
 use super::models_download::download_tab;
 use super::models_list::{details, found_list};
+use super::models_offer::models_offer_inside;
 use super::notes_ui::notes_ui;
 use super::tokens::{self, palette};
 use super::widgets;
@@ -44,6 +45,7 @@ impl ModelsPanel {
             ui.set_height((screen.y * 0.92 - 40.0).clamp(200.0, 860.0));
             let stays = heading(ui, state, commands);
             notes_ui(ui, state, Place::Model, commands);
+            models_offer_inside(ui, state, commands);
             in_use(ui, state, commands);
             ui.add_space(tokens::SPACE_S);
             self.tabs(ui, state, commands);

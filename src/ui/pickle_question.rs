@@ -1,43 +1,38 @@
 //! A pickled file of weights was dropped: it is not opened as it is. What it is, its safe twin, and a conversion.
 
-use egui::{Button, ProgressBar, Rect, RichText, Ui, WidgetInfo, vec2};
+use egui::{Button, ProgressBar, RichText, Ui, WidgetInfo, vec2};
 
-use super::floating_card::floating_card;
 use super::models_list::sentence;
 use super::tokens::{self, palette};
 use super::widgets::{self, accent_button};
 use crate::app::{Command, ModelsCommand, Pickled, Stand};
 use crate::models::{Twin, size};
 
-/// Asks at the upper edge of `rect`. True when the models are to be shown.
-pub fn pickle_question(ui: &Ui, pickled: &Pickled, rect: Rect, commands: &mut Vec<Command>) -> bool {
-    floating_card(ui, "dropped pickle", rect, |ui| {
-        ui.label(RichText::new(&pickled.name).strong());
-        ui.label(format!(
-            "A pickled PyTorch file, {}. Such a file can hide a program, so it is never opened as it is.",
-            size(pickled.bytes)
-        ));
-        let twin = match &pickled.twin {
-            Twin::Beside(path) => {
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                format!("{name} lies beside it: the same weights, as a rule, and safe.")
-            }
-            Twin::Listed(entry) => format!("The same weights are safe to get under Download: {}.", entry.title),
-            Twin::Named(name) => {
-                format!(
-                    "Where it was published there is most likely {name}, which is safe. Importing makes such a copy."
-                )
-            }
-        };
-        ui.label(twin);
-        if let Stand::Failed(why) = &pickled.stand {
-            ui.label(RichText::new(sentence(why)).color(palette(ui).error));
+/// True when the models are to be shown.
+pub fn pickle_question(ui: &mut Ui, pickled: &Pickled, commands: &mut Vec<Command>) -> bool {
+    ui.label(RichText::new(&pickled.name).strong());
+    ui.label(format!(
+        "A pickled PyTorch file, {}. Such a file can hide a program, so it is never opened as it is.",
+        size(pickled.bytes)
+    ));
+    let twin = match &pickled.twin {
+        Twin::Beside(path) => {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            format!("{name} lies beside it: the same weights, as a rule, and safe.")
         }
-        if pickled.stand == Stand::AtWork {
-            progress(ui, pickled);
+        Twin::Listed(entry) => format!("The same weights are safe to get under Download: {}.", entry.title),
+        Twin::Named(name) => {
+            format!("Where it was published there is most likely {name}, which is safe. Importing makes such a copy.")
         }
-        ui.horizontal_wrapped(|ui| buttons(ui, pickled, commands)).inner
-    })
+    };
+    ui.label(twin);
+    if let Stand::Failed(why) | Stand::Refused(why) = &pickled.stand {
+        ui.label(RichText::new(sentence(why)).color(palette(ui).error));
+    }
+    if pickled.stand == Stand::AtWork {
+        progress(ui, pickled);
+    }
+    ui.horizontal_wrapped(|ui| buttons(ui, pickled, commands)).inner
 }
 
 fn buttons(ui: &mut Ui, pickled: &Pickled, commands: &mut Vec<Command>) -> bool {
@@ -62,14 +57,16 @@ fn buttons(ui: &mut Ui, pickled: &Pickled, commands: &mut Vec<Command>) -> bool 
         }
         let words =
             if matches!(pickled.stand, Stand::Failed(_)) { "Try to import again" } else { "Import a safe copy" };
-        let import = match pickled.twin {
-            Twin::Named(_) => accent_button(ui, words, height),
-            _ => ui.add(Button::new(words).min_size(height)),
-        };
-        let tip = "Another process, which can do nothing else, reads the numbers and writes them as safetensors; \
-                   nothing of the file is run";
-        if import.on_hover_text(tip).clicked() {
-            commands.push(Command::Models(ModelsCommand::Import));
+        if !matches!(pickled.stand, Stand::Refused(_)) {
+            let import = match pickled.twin {
+                Twin::Named(_) => accent_button(ui, words, height),
+                _ => ui.add(Button::new(words).min_size(height)),
+            };
+            let tip = "Another process, which can do nothing else, reads the numbers and writes them as safetensors; \
+                       nothing of the file is run";
+            if import.on_hover_text(tip).clicked() {
+                commands.push(Command::Models(ModelsCommand::Import));
+            }
         }
     }
     let close = ui.button(if is_idle { "Not now" } else { "Stop" });

@@ -153,7 +153,8 @@ impl StudioApp {
 
         let centre = CentralPanel::default().frame(Frame::new()).show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 0.0;
-            if models_offer(ui, &self.state, ui.max_rect(), commands) {
+            // The panel of the models asks by itself.
+            if !matches!(self.sheet, Sheet::Models) && models_offer(ui, &self.state, ui.max_rect(), commands) {
                 self.sheet = Sheet::Models;
             }
             let is_flipped = shortcuts::is_flipped(ui.ctx(), self.sheet.over());
