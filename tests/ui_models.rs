@@ -18,7 +18,7 @@ use by_rule::golden;
 use egui::accesskit::Role;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use instantstyle::app::Place;
+use instantstyle::app::{Command, ModelsCommand, Place};
 use instantstyle::engine::Script;
 use instantstyle::models::Folders;
 use instantstyle::recipe::ModelFiles;
@@ -339,4 +339,19 @@ fn tab_brings_what_it_reaches_into_sight() {
     settle(&mut window);
     let (row, is_focused) = last(&window);
     assert!(is_focused && row.max.y <= edge, "{row:?} is below {edge}");
+}
+
+#[test]
+fn a_part_that_is_chosen_while_a_model_opens_goes_with_it() {
+    let studio = Studio::new();
+    let (mut window, _fake) = studio.open();
+    open_models(&mut window);
+    // Between two frames, so that the model is not open when the adapter is chosen.
+    let (model, adapter) = (studio.path("model_a"), studio.path("adapter_a.safetensors"));
+    for path in [&model, &adapter] {
+        window.state_mut().state.execute(Command::Models(ModelsCommand::Use(path.clone())));
+    }
+    opened(&mut window, Some(&model));
+    assert_eq!(window.state().state.opened_model().adapter, Some(adapter));
+    assert!(errors(&window, Place::Model).is_empty());
 }

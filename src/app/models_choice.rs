@@ -229,7 +229,7 @@ impl AppState {
     }
 
     pub(super) fn go_without(&mut self, part: Part) {
-        let mut paths = self.opened.clone();
+        let mut paths = self.coming_model().clone();
         match part {
             Part::Adapter | Part::ImageEncoder => (paths.adapter, paths.image_encoder) = (None, None),
             Part::Vae => paths.vae = None,
@@ -249,7 +249,8 @@ impl AppState {
     /// What would be open if `item` were taken up; the sentence says why it cannot be.
     pub(super) fn paths_with(&self, item: &Item) -> Result<ModelPaths, String> {
         let path = Some(item.path.clone());
-        let open = self.opened.clone();
+        // The one that is being opened: a part that is chosen meanwhile goes with it.
+        let open = self.coming_model().clone();
         let model = open.model.as_deref().and_then(|path| self.models.item(path));
         let needs_model = |what: &str| match &open.model {
             Some(_) => Ok(()),
@@ -296,7 +297,7 @@ impl AppState {
             return (None, None);
         }
         let mut adapters: Vec<&Item> = self.models.of_part(Part::Adapter).collect();
-        let current = self.opened.adapter.as_deref();
+        let current = self.coming_model().adapter.as_deref();
         adapters
             .sort_by_key(|item| (Some(item.path.as_path()) != current, !item.can_subtract(), !item.is_base_adapter()));
         let mut fitting = adapters.into_iter().filter(|adapter| adapter.adapter_fits(Some(model), None).is_ok());
@@ -305,7 +306,7 @@ impl AppState {
     }
 
     fn encoder_for(&self, adapter: &Item) -> Option<&Item> {
-        let current = self.opened.image_encoder.as_deref().and_then(|path| self.models.item(path));
+        let current = self.coming_model().image_encoder.as_deref().and_then(|path| self.models.item(path));
         let mut encoders = current.into_iter().chain(self.models.of_part(Part::ImageEncoder));
         encoders.find(|encoder| adapter.adapter_fits(None, Some(encoder)).is_ok())
     }

@@ -13,7 +13,7 @@ use crate::recipe::ModelFiles;
 
 impl AppState {
     /// The model that is being opened, else the open one.
-    fn coming_model(&self) -> &ModelPaths {
+    pub(super) fn coming_model(&self) -> &ModelPaths {
         self.asked_model.as_ref().unwrap_or(&self.opened)
     }
 
