@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "common/copy.rs"]
+mod copying;
 #[path = "common/server.rs"]
 mod server;
 
@@ -10,6 +12,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use copying::copy;
 use instantstyle::models::{
     Event, Getting, Hub, Listing, ModelEntry, ModelFile, ModelsError, Part, Patience, Places, Search, State,
     ensure_space, get, unfinished_bytes,
@@ -209,18 +212,6 @@ fn the_hubs_cache_is_used_as_it_lies() {
     link(&blob(&shop.weights, &sha256(&shop.weights)), "model.safetensors");
     assert_eq!(shop.find(), State::Here(shop.path("hub/models--o--r/snapshots/abc/sub")));
     assert_eq!(shop.server.requests().len(), 0);
-}
-
-fn copy(from: &Path, to: &Path) {
-    if from.is_dir() {
-        for entry in std::fs::read_dir(from).unwrap() {
-            let entry = entry.unwrap();
-            copy(&entry.path(), &to.join(entry.file_name()));
-        }
-        return;
-    }
-    std::fs::create_dir_all(to.parent().unwrap()).unwrap();
-    std::fs::copy(from, to).unwrap();
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! A folder with models as an artist has them, and a window that knows of it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code)]
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +12,10 @@ use instantstyle::models::{Folders, Hub, ModelEntry, Patience, Places};
 
 use super::by_rule::golden;
 use super::window::{Window, open, press, wait};
+
+#[path = "copy.rs"]
+mod copying;
+pub use copying::copy;
 
 /// A folder with models as an artist has them, and a window that knows of it.
 pub struct Studio {
@@ -59,18 +62,6 @@ impl Studio {
         window.state_mut().state.set_model_source(self.source(hub, entries));
         (window, fake)
     }
-}
-
-pub fn copy(from: &Path, to: &Path) {
-    if from.is_dir() {
-        for entry in fs::read_dir(from).unwrap() {
-            let entry = entry.unwrap();
-            copy(&entry.path(), &to.join(entry.file_name()));
-        }
-        return;
-    }
-    fs::create_dir_all(to.parent().unwrap()).unwrap();
-    fs::copy(from, to).unwrap();
 }
 
 pub fn open_models(window: &mut Window) {
