@@ -98,6 +98,8 @@ fn a_lora_is_added_weighed_switched_off_and_undone() {
     let (mut window, fake) = studio.open();
     assert_eq!(strength(&window), Some(0.5));
     open_models(&mut window);
+    // Its card says no more that the file is missing, and what lies below it has moved.
+    wait(&mut window, "the LoRA", |app| app.state.models.lora_troubles.is_empty());
     press(&mut window, Modifiers::NONE, Key::Escape);
     generate(&mut window, 3);
     assert_eq!(fake.seen()[0].model.loras, [moved]);
@@ -147,7 +149,7 @@ fn a_lora_for_few_steps_brings_its_settings_and_gives_the_artists_back() {
     let notes: Vec<_> = window.state().state.notes.at(Place::Model).map(|note| note.text.clone()).collect();
     assert_eq!(notes.len(), 1);
     assert!(notes[0].contains(
-        "made for few steps and paints with 4 steps, guidance 1.5, sampler lcm; its card brings your settings back"
+        "made for few steps and paints with 4 steps, guidance 1.5, sampler LCM; its card brings your settings back"
     ));
     assert!(window.query_by_label("Made for few steps: 4 steps, guidance 1.5, sampler LCM").is_some());
     let slider = window.get_by_role_and_label(Role::Slider, "Steps").accesskit_node().numeric_value();
@@ -186,8 +188,62 @@ fn a_lora_for_few_steps_is_known_again_at_the_next_start() {
     window.run_steps(3);
     assert_eq!(steps(&window), (None, 8));
     drop(window);
-    let (mut window, _fake) = studio.open();
+    let (window, _fake) = studio.open();
     assert_eq!(steps(&window), (None, 8));
+    // Also where it is found again in another place.
+    drop(window);
+    fs::rename(&lora, studio.path("models/loras/moved_Hyper-SDXL-8steps-lora.safetensors")).unwrap();
+    let (mut window, _fake) = studio.open();
+    assert_eq!(steps(&window), (None, 30));
+    open_models(&mut window);
+    wait(&mut window, "its settings", |app| app.state.model_info().unwrap().defaults.steps == 8);
+    press(&mut window, Modifiers::NONE, Key::Escape);
     click(&mut window, "Remove the LoRA Hyper-SDXL-8steps-lora");
     assert_eq!(steps(&window), (None, 30));
+}
+
+#[test]
+fn the_artists_settings_are_never_lost_behind_a_lora_for_few_steps() {
+    let (studio, mut window, _fake, lora) = with_checkpoint("brush_lcm");
+    let own = |window: &Window| (window.state().state.recipe.steps, window.state().state.recipe.guidance);
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    let recipe = &mut window.state_mut().state.recipe;
+    (recipe.steps, recipe.guidance) = (Some(28), Some(6.5));
+    window.run_steps(3);
+    drop_file(&mut window, &lora, None);
+    click(&mut window, "Add it as a LoRA");
+    wait(&mut window, "the LoRA", |app| app.state.recipe.loras.len() == 1);
+    window.run_steps(3);
+    assert_eq!(own(&window), (None, None));
+    // Removed, undone, and removed again.
+    click(&mut window, "Remove the LoRA brush_lcm");
+    assert_eq!(own(&window), (Some(28), Some(6.5)));
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(own(&window), (None, None));
+    click(&mut window, "Remove the LoRA brush_lcm");
+    assert_eq!(own(&window), (Some(28), Some(6.5)));
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+
+    // The next start knows them, and one that was touched meanwhile keeps nothing else away.
+    drop(window);
+    let (mut window, _fake) = studio.open();
+    assert_eq!(own(&window), (None, None));
+    window.state_mut().state.recipe.steps = Some(5);
+    // Kept to blocks it leads no more, and there is a way back.
+    window.state_mut().state.recipe.loras[0].blocks = vec!["style".to_owned()];
+    window.run_steps(3);
+    click(&mut window, "Back to my settings with brush_lcm");
+    assert_eq!(own(&window), (Some(5), Some(6.5)));
+
+    // Nothing is set when it is added: nothing comes back.
+    click(&mut window, "Remove the LoRA brush_lcm");
+    let recipe = &mut window.state_mut().state.recipe;
+    (recipe.steps, recipe.guidance) = (None, None);
+    window.run_steps(3);
+    drop_file(&mut window, &lora, None);
+    click(&mut window, "Add it as a LoRA");
+    wait(&mut window, "the LoRA", |app| app.state.recipe.loras.len() == 1);
+    window.run_steps(3);
+    click(&mut window, "Remove the LoRA brush_lcm");
+    assert_eq!(own(&window), (None, None));
 }

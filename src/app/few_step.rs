@@ -1,15 +1,17 @@
 //! What a LoRA for few steps (LCM, Lightning, Hyper) does to the settings: steps, guidance and sampler are its own while
 //! it is used whole, and the artist's come back after it.
 
+use serde::{Deserialize, Serialize};
+
 use super::notes::Place;
+use super::sampling_words::words_for_sampling;
 use super::state::{AppState, ModelState};
 use crate::recipe::{Lora, ModelDefaults, SchedulerName};
 
 /// The artist's own settings, which stand back behind those of a LoRA.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SetAside {
-    /// Of the LoRA.
-    hash: String,
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OwnSampling {
     steps: Option<u32>,
     guidance: Option<f64>,
     scheduler: Option<SchedulerName>,
@@ -40,14 +42,14 @@ impl AppState {
             || recipe.scheduler.is_some_and(|scheduler| scheduler != defaults.scheduler)
     }
 
-    /// Settings of the artist's stand back behind this LoRA's.
-    pub fn has_set_aside(&self, lora: &Lora) -> bool {
-        self.models.set_aside.as_ref().is_some_and(|aside| aside.hash == lora.hash)
-    }
-
-    fn has_own_sampling(&self) -> bool {
+    /// Settings of the artist's stand back behind this LoRA's, and are left open now.
+    pub fn can_bring_back(&self, lora: &Lora) -> bool {
         let recipe = &self.recipe;
-        recipe.steps.is_some() || recipe.guidance.is_some() || recipe.scheduler.is_some()
+        self.settings.own_sampling.get(&lora.hash).is_some_and(|own| {
+            (own.steps.is_some() && recipe.steps.is_none())
+                || (own.guidance.is_some() && recipe.guidance.is_none())
+                || (own.scheduler.is_some() && recipe.scheduler.is_none())
+        })
     }
 
     /// What the model brings, with its LoRAs, is what settings that are left open show. Called once a frame: LoRAs come
@@ -67,33 +69,36 @@ impl AppState {
         let Some(lora) = self.few_step_lora().filter(|lora| lora.hash == hash) else { return };
         let name = lora.name.trim_end_matches(".safetensors").to_owned();
         let Some(defaults) = self.few_step(lora) else { return };
-        let words =
-            format!("{} steps, guidance {}, sampler {}", defaults.steps, defaults.guidance, defaults.scheduler.name());
+        let words = words_for_sampling(defaults);
         let differed = self.samples_otherwise(defaults);
+        // What an earlier use has left is old.
+        self.settings.own_sampling.remove(hash);
         self.use_few_step(hash);
         let back = if differed { "; its card brings your settings back" } else { "" };
         self.notes.info(Place::Model, format!("'{name}' is made for few steps and paints with {words}{back}"));
     }
 
-    /// Leaves steps, guidance and sampler to the LoRA, and remembers the artist's.
+    /// Leaves steps, guidance and sampler to the LoRA, and remembers the artist's: one that is left open already is
+    /// remembered from before.
     pub(super) fn use_few_step(&mut self, hash: &str) {
-        if self.has_own_sampling() {
-            let recipe = &mut self.recipe;
-            self.models.set_aside = Some(SetAside {
-                hash: hash.to_owned(),
-                steps: recipe.steps.take(),
-                guidance: recipe.guidance.take(),
-                scheduler: recipe.scheduler.take(),
-            });
+        let recipe = &mut self.recipe;
+        let (steps, guidance, scheduler) = (recipe.steps.take(), recipe.guidance.take(), recipe.scheduler.take());
+        if steps.is_none() && guidance.is_none() && scheduler.is_none() {
+            return;
         }
+        let own = self.settings.own_sampling.entry(hash.to_owned()).or_default();
+        own.steps = steps.or(own.steps);
+        own.guidance = guidance.or(own.guidance);
+        own.scheduler = scheduler.or(own.scheduler);
     }
 
-    /// Brings the artist's settings back that stood back behind this LoRA's, unless there are newer ones.
+    /// Brings the artist's settings back that stood back behind this LoRA's, each unless there is a newer one. They stay
+    /// remembered: undo may bring the LoRA back.
     pub(super) fn bring_back_own(&mut self, hash: &str) {
-        let Some(aside) = self.models.set_aside.take_if(|aside| aside.hash == hash) else { return };
-        if !self.has_own_sampling() {
-            let recipe = &mut self.recipe;
-            (recipe.steps, recipe.guidance, recipe.scheduler) = (aside.steps, aside.guidance, aside.scheduler);
-        }
+        let Some(own) = self.settings.own_sampling.get(hash) else { return };
+        let recipe = &mut self.recipe;
+        recipe.steps = recipe.steps.or(own.steps);
+        recipe.guidance = recipe.guidance.or(own.guidance);
+        recipe.scheduler = recipe.scheduler.or(own.scheduler);
     }
 }

@@ -40,6 +40,7 @@ impl AppState {
         while let Some(done) = next(self) {
             self.take_in(done);
         }
+        self.try_loras();
         self.follow_few_step();
         self.hear_jobs();
         self.pump_board();

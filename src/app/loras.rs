@@ -28,15 +28,16 @@ impl AppState {
         let LoraInfo { lora, few_step } = info;
         let was_lost = self.settings.known_files.insert(lora.hash.clone(), path).is_none();
         self.models.lora_troubles.remove(&lora.hash);
+        self.models.tried_loras.insert(lora.hash.clone());
+        if let Some(defaults) = few_step {
+            self.models.few_step.insert(lora.hash.clone(), defaults);
+        }
         if self.recipe.loras.iter().any(|known| known.hash == lora.hash) {
             let said = if was_lost { "is found again" } else { "is added already" };
             self.notes.info(Place::Model, format!("'{}' {said}", lora.name));
             return;
         }
         let hash = lora.hash.clone();
-        if let Some(defaults) = few_step {
-            self.models.few_step.insert(hash.clone(), defaults);
-        }
         self.recipe.loras.push(lora);
         self.take_up_few_step(&hash);
         self.undo.mark(&self.recipe);
@@ -45,7 +46,10 @@ impl AppState {
     pub(super) fn remove_lora(&mut self, index: usize) {
         if index < self.recipe.loras.len() {
             let lora = self.recipe.loras.remove(index);
-            self.bring_back_own(&lora.hash);
+            // Switched off, it has given them back before.
+            if lora.strength != 0.0 || !self.settings.resting_loras.contains_key(&lora.hash) {
+                self.bring_back_own(&lora.hash);
+            }
             self.undo.mark(&self.recipe);
         }
     }
@@ -84,7 +88,45 @@ impl AppState {
             let found = self.models.of_part(Part::Lora).find(|item| item.id == lora.hash);
             if let Some(item) = found.filter(|_| known.is_none_or(|path| !is_found(path))) {
                 self.settings.known_files.insert(lora.hash.clone(), item.path.clone());
+                self.models.tried_loras.remove(&lora.hash);
             }
+        }
+    }
+
+    /// Tries the recipe's LoRAs on the open model, where that has not been done: those that were found again, or came
+    /// with a restored picture or by undo. Called once a frame.
+    pub(super) fn try_loras(&mut self) {
+        if self.asked_model.is_some() || self.model_info().is_none() {
+            return;
+        }
+        for lora in &self.recipe.loras {
+            let Some(path) = self.lora_path(lora).filter(|_| !self.models.tried_loras.contains(&lora.hash)).cloned()
+            else {
+                continue;
+            };
+            let (on, lora, hash) = (self.opened.clone(), lora.clone(), lora.hash.clone());
+            let tried = hash.clone();
+            let task = move || {
+                let result = engine::describe_lora(&on, &path, &lora).map_err(|error| error.to_string());
+                Done::Models(ModelsDone::LoraTried { on, hash, result })
+            };
+            // Where too much waits, the next frame asks again.
+            if self.background.submit(task) {
+                self.models.tried_loras.insert(tried);
+            }
+        }
+    }
+
+    pub(super) fn take_tried_lora(&mut self, on: &ModelPaths, hash: String, result: Result<LoraInfo, String>) {
+        if *on != self.opened {
+            return;
+        }
+        match result {
+            Ok(info) => {
+                self.models.lora_troubles.remove(&hash);
+                self.models.few_step.extend(info.few_step.map(|defaults| (hash, defaults)));
+            }
+            Err(why) => drop(self.models.lora_troubles.insert(hash, why)),
         }
     }
 

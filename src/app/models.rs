@@ -4,14 +4,13 @@
 //! in front of the window (a dropped file, a choice) goes to the files' thread. See also `models_look`,
 //! `models_choice`, `models_follow` and `models_fetch`.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::background::{Background, Done, guarded};
 use super::dialogs;
-use super::few_step::SetAside;
 use super::models_choice::{Examined, Fit};
 use super::models_command::ModelsCommand;
 use super::models_fetch::{Fetched, Ware};
@@ -46,6 +45,12 @@ pub enum ModelsDone {
     },
     LoraOpened {
         path: PathBuf,
+        result: Result<LoraInfo, String>,
+    },
+    /// A LoRA that the recipe names already, on this model.
+    LoraTried {
+        on: ModelPaths,
+        hash: String,
         result: Result<LoraInfo, String>,
     },
     Fetched(Fetched),
@@ -94,13 +99,13 @@ pub struct Models {
     pub offered: VecDeque<Item>,
     /// A pickle that was dropped or named.
     pub pickled: Option<Pickled>,
+    /// Those that are asked about after it.
+    pub(super) waiting_pickled: VecDeque<Pickled>,
     /// The model of the list whose licence is being shown.
     pub asking: Option<String>,
     /// The list of downloads is to be shown; whoever shows it takes this back.
     pub wants_downloads: bool,
     /// Why the model that was chosen is not the one that is open.
-    /// Those that are asked about after it.
-    pub(super) waiting_pickled: VecDeque<Pickled>,
     pub missing: Option<String>,
     /// LoRAs of the recipe that do not go with the open model, by their hash.
     pub lora_troubles: BTreeMap<String, String>,
@@ -111,7 +116,8 @@ pub struct Models {
     pub(super) few_step: BTreeMap<String, ModelDefaults>,
     /// What the open model brings itself.
     pub(super) own_defaults: Option<ModelDefaults>,
-    pub(super) set_aside: Option<SetAside>,
+    /// LoRAs of the recipe that the open model has been tried with, by their hash.
+    pub(super) tried_loras: BTreeSet<String>,
 
     pub(super) source: ModelSource,
     pub(super) downloads: Background,
@@ -151,15 +157,15 @@ impl Models {
             examined: None,
             offered: VecDeque::new(),
             pickled: None,
+            waiting_pickled: VecDeque::new(),
             asking: None,
             wants_downloads: false,
             missing: None,
             lora_troubles: BTreeMap::new(),
             fit: None,
             few_step: BTreeMap::new(),
-            waiting_pickled: VecDeque::new(),
             own_defaults: None,
-            set_aside: None,
+            tried_loras: BTreeSet::new(),
             source,
             imports: Background::start_named("imports", waker.clone())?,
             downloads: Background::start_named("downloads", waker.clone())?,
@@ -311,6 +317,7 @@ impl AppState {
             }
             ModelsDone::LoraOpened { path, result: Ok(info) } => self.add_lora(path, info),
             ModelsDone::LoraOpened { result: Err(why), .. } => self.notes.error(Place::Model, why),
+            ModelsDone::LoraTried { on, hash, result } => self.take_tried_lora(&on, hash, result),
             ModelsDone::Fetched(fetched) => self.take_fetched(fetched),
         }
     }

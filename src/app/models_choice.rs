@@ -3,7 +3,7 @@
 //! A recipe names its weights by content (`recipe.model`, the hashes of its LoRAs), so that undo and a restored picture
 //! bring them back; the session remembers where each of them lies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::background::Done;
@@ -77,6 +77,8 @@ pub struct Described {
     result: Result<(Box<ModelInfo>, Option<Fit>), String>,
     lora_troubles: BTreeMap<String, String>,
     few_step: BTreeMap<String, ModelDefaults>,
+    /// LoRAs that it was tried with.
+    tried_loras: BTreeSet<String>,
 }
 
 impl AppState {
@@ -101,7 +103,8 @@ impl AppState {
                     Err(error) => drop(lora_troubles.insert(hash, error.to_string())),
                 }
             }
-            Done::Described(Described { paths, why, question, result, lora_troubles, few_step })
+            let tried_loras = loras.into_iter().map(|(lora, _)| lora.hash).collect();
+            Done::Described(Described { paths, why, question, result, lora_troubles, few_step, tried_loras })
         });
         if is_asked {
             self.asked_model = Some(asked);
@@ -110,7 +113,7 @@ impl AppState {
     }
 
     pub(super) fn take_opened(&mut self, described: Described) {
-        let Described { paths, why, result, lora_troubles, few_step, .. } = described;
+        let Described { paths, why, result, lora_troubles, few_step, tried_loras, .. } = described;
         let (info, fit) = match result {
             Ok(opened) => opened,
             Err(said) if why == Opening::First && paths != ModelPaths::default() => {
@@ -137,6 +140,7 @@ impl AppState {
         self.pace = None;
         self.models.lora_troubles = lora_troubles;
         self.models.few_step = few_step;
+        self.models.tried_loras = tried_loras;
         self.models.own_defaults = Some(info.defaults.clone());
         self.models.fit = fit;
         self.remember(&info.files, &paths);

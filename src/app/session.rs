@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::board_export::BoardExport;
 use super::export::PictureExport;
+use super::few_step::OwnSampling;
 use crate::library::write_atomically;
 use crate::recipe::{Recipe, Role};
 
@@ -56,6 +57,8 @@ pub struct Settings {
     pub known_files: BTreeMap<String, PathBuf>,
     /// Strengths of LoRAs that are off, by their hash.
     pub resting_loras: BTreeMap<String, f64>,
+    /// The artist's settings that stand back behind those of LoRAs for few steps, by their hash.
+    pub own_sampling: BTreeMap<String, OwnSampling>,
     /// What references that are off were used for, by their hash.
     pub resting_roles: BTreeMap<String, Role>,
 }
@@ -79,6 +82,7 @@ impl Default for Settings {
             vae: None,
             known_files: BTreeMap::new(),
             resting_loras: BTreeMap::new(),
+            own_sampling: BTreeMap::new(),
             resting_roles: BTreeMap::new(),
         }
     }

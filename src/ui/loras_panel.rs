@@ -56,7 +56,7 @@ impl Few {
             words: words::sampling(defaults),
             leads: state.leads(lora),
             is_overruled: state.samples_otherwise(defaults),
-            can_go_back: state.has_set_aside(lora),
+            can_go_back: state.can_bring_back(lora),
         })
     }
 
@@ -68,17 +68,19 @@ impl Few {
             (false, _) => ", where it is used whole",
         };
         widgets::hint(ui, format!("Made for few steps: {words}{how}"));
-        let (text, says, follows) = match is_overruled {
-            true => ("Use its settings", format!("Use the settings of {name}"), true),
-            false => ("Back to mine", format!("Back to my settings with {name}"), false),
-        };
-        if leads && (is_overruled || can_go_back) {
-            let button = ui.add(Button::new(RichText::new(text).small()));
-            button.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, &says));
-            if button.on_hover_text("Steps, guidance and sampler").clicked() {
-                commands.push(Command::Models(ModelsCommand::FollowLora(index, follows)));
+        let ways = [
+            (leads && is_overruled, "Use its settings", format!("Use the settings of {name}"), true),
+            (can_go_back, "Back to mine", format!("Back to my settings with {name}"), false),
+        ];
+        ui.horizontal_wrapped(|ui| {
+            for (_, text, says, follows) in ways.into_iter().filter(|(is_open, ..)| *is_open) {
+                let button = ui.add(Button::new(RichText::new(text).small()));
+                button.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, &says));
+                if button.on_hover_text("Steps, guidance and sampler").clicked() {
+                    commands.push(Command::Models(ModelsCommand::FollowLora(index, follows)));
+                }
             }
-        }
+        });
     }
 }
 

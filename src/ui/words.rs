@@ -1,6 +1,7 @@
 //! Names of the recipe's parts in plain words.
 
-use crate::recipe::{Crop, ModelBlocks, ModelDefaults, Role, SchedulerName};
+pub use crate::app::{words_for_sampler as sampler, words_for_sampling as sampling};
+use crate::recipe::{Crop, ModelBlocks, Role};
 
 /// A mode, what it is called, and what it does in one sentence.
 pub const MODES: [(Role, &str, &str); 6] = [
@@ -25,25 +26,6 @@ pub fn crop(crop: &Crop) -> &'static str {
 
 pub fn mode(role: &Role) -> &'static str {
     MODES.iter().find(|(known, ..)| known == role).map_or("Custom blocks", |(_, words, _)| words)
-}
-
-pub fn sampler(name: SchedulerName) -> &'static str {
-    match name {
-        SchedulerName::Euler => "Euler",
-        SchedulerName::EulerTrailing => "Euler, trailing",
-        SchedulerName::EulerAncestral => "Euler ancestral",
-        SchedulerName::Ddim => "DDIM",
-        SchedulerName::Dpmpp2m => "DPM++ 2M",
-        SchedulerName::Dpmpp2mKarras => "DPM++ 2M Karras",
-        SchedulerName::Lcm => "LCM",
-    }
-}
-
-/// Steps, guidance and sampler that a model or a LoRA brings.
-pub fn sampling(defaults: &ModelDefaults) -> String {
-    let ModelDefaults { steps, guidance, scheduler, .. } = defaults;
-    let plural = if *steps == 1 { "" } else { "s" };
-    format!("{steps} step{plural}, guidance {guidance}, sampler {}", sampler(*scheduler))
 }
 
 /// A block in plain words: what it mostly decides where that is known, else which stage of the painting it is.
