@@ -22,7 +22,7 @@ use instantstyle::engine::FakeEngine;
 use instantstyle::recipe::SchedulerName;
 use safetensors::Dtype;
 use studio::{Studio, examined, open_models, opened};
-use window::{Window, click, drop_file, errors, generate, press, wait};
+use window::{Window, click, click_until, drop_file, errors, generate, press, wait};
 
 /// A window on a small SDXL checkpoint in one file, and a LoRA of this name for it.
 fn with_checkpoint(lora: &str) -> (Studio, Window, Arc<FakeEngine>, PathBuf) {
@@ -48,8 +48,7 @@ fn a_lora_is_added_weighed_switched_off_and_undone() {
     let strength = |window: &Window| window.state().state.recipe.loras.first().map(|lora| lora.strength);
     click(&mut window, "LoRA: brush.safetensors");
     examined(&mut window);
-    click(&mut window, "Add this LoRA");
-    wait(&mut window, "the LoRA", |app| app.state.recipe.loras.len() == 1);
+    click_until(&mut window, "Add this LoRA", |app| app.state.recipe.loras.len() == 1);
     press(&mut window, Modifiers::NONE, Key::Escape);
     window.get_by_role_and_label(Role::Slider, "Strength of brush").set_value_accesskit(0.5);
     window.run_steps(60);

@@ -109,9 +109,41 @@ pub fn settle(window: &mut Window) {
     window.run_steps(8);
 }
 
+/// Clicks a button once it lies still: a click goes to a place, and what other threads bring may move the button from there.
 pub fn click(window: &mut Window, name: &str) {
+    let place = |window: &Window| window.get_by_role_and_label(Role::Button, name).rect();
+    let (mut before, mut still) = (place(window), 0);
+    for _ in 0..200 {
+        std::thread::sleep(Duration::from_millis(2));
+        window.step();
+        let now = place(window);
+        still = if now == before { still + 1 } else { 0 };
+        before = now;
+        if still == 4 {
+            break;
+        }
+    }
     window.get_by_role_and_label(Role::Button, name).click();
     window.run_steps(3);
+}
+
+/// Clicks a button until it has done what it does once; where it moved under the click, again.
+pub fn click_until(window: &mut Window, name: &str, done: impl Fn(&StudioApp) -> bool) {
+    let began = Instant::now();
+    while !done(window.state()) {
+        assert!(began.elapsed() < Duration::from_secs(120), "'{name}' does nothing");
+        if window.query_by_role_and_label(Role::Button, name).is_some() {
+            click(window, name);
+        }
+        for _ in 0..250 {
+            if done(window.state()) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(4));
+            window.step();
+        }
+    }
+    window.step();
 }
 
 pub fn press(window: &mut Window, modifiers: Modifiers, key: Key) {
