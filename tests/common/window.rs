@@ -109,20 +109,7 @@ pub fn settle(window: &mut Window) {
     window.run_steps(8);
 }
 
-/// Clicks a button once it lies still: a click goes to a place, and what other threads bring may move the button from there.
 pub fn click(window: &mut Window, name: &str) {
-    let place = |window: &Window| window.get_by_role_and_label(Role::Button, name).rect();
-    let (mut before, mut still) = (place(window), 0);
-    for _ in 0..200 {
-        std::thread::sleep(Duration::from_millis(2));
-        window.step();
-        let now = place(window);
-        still = if now == before { still + 1 } else { 0 };
-        before = now;
-        if still == 4 {
-            break;
-        }
-    }
     window.get_by_role_and_label(Role::Button, name).click();
     window.run_steps(3);
 }
