@@ -167,8 +167,14 @@ fn a_style_is_kept_applied_renamed_removed_and_brought_back() {
     assert_eq!(window.state().state.recipe.references[0].name, "red.png");
 
     let menu = |window: &mut Window, style: &str, entry: &str| {
-        window.get_by_role_and_label(Role::Button, style).click_button(PointerButton::Secondary);
-        window.run_steps(3);
+        // Again where it moved under the click: what is still being opened comes in above it.
+        for _ in 0..20 {
+            window.get_by_role_and_label(Role::Button, style).click_button(PointerButton::Secondary);
+            window.run_steps(3);
+            if window.query_by_role_and_label(Role::Button, entry).is_some() {
+                break;
+            }
+        }
         click(window, entry);
     };
     menu(&mut window, "Style: Blueprint", "Add beside the others");
