@@ -92,7 +92,7 @@ fn a_lost_device_closes_the_window_and_loses_nothing() {
     state.device.destroy();
     window.step();
     assert!(closes(&window), "the window closes by itself");
-    // What is left to write is written without another frame.
+    // Written before anything else could end the program.
     let session = Session::load(home.path()).0.unwrap();
     assert_eq!(session.recipe, recipe);
     assert_eq!(session.history.len(), 1);

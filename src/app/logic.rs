@@ -327,4 +327,12 @@ impl AppState {
             saver.save(session);
         }
     }
+
+    /// As [`Self::save_now`], and waits until it is on the disk: for when something may end the program any moment.
+    pub fn save_before_the_end(&mut self) {
+        self.save_now();
+        if let Some(saver) = &self.saver {
+            saver.finish();
+        }
+    }
 }

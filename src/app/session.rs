@@ -5,10 +5,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use crossbeam_channel::{Sender, bounded};
 use serde::{Deserialize, Serialize};
 
 use super::board_export::BoardExport;
@@ -171,44 +170,69 @@ impl Session {
 
 /// Writes sessions on a thread of its own; of several that wait only the newest is written.
 pub struct Saver {
-    newest: Arc<Mutex<Option<Session>>>,
-    bell: Option<Sender<()>>,
+    desk: Arc<Desk>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// Where sessions are handed over.
+#[derive(Default)]
+struct Desk {
+    work: Mutex<Work>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Work {
+    newest: Option<Session>,
+    is_writing: bool,
+    is_closed: bool,
+}
+
+impl Desk {
+    fn change(&self, change: impl FnOnce(&mut Work)) {
+        change(&mut self.work.lock().unwrap_or_else(PoisonError::into_inner));
+        self.changed.notify_all();
+    }
+
+    fn wait_while(&self, is_so: impl Fn(&Work) -> bool) -> MutexGuard<'_, Work> {
+        let work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+        self.changed.wait_while(work, |work| is_so(work)).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next session to write; None when there will be no more, and all are written.
+    fn next(&self) -> Option<Session> {
+        let mut work = self.wait_while(|work| work.newest.is_none() && !work.is_closed);
+        work.is_writing = work.newest.is_some();
+        work.newest.take()
+    }
 }
 
 impl Saver {
     pub fn start(home: PathBuf) -> std::io::Result<Self> {
-        let newest = Arc::<Mutex<Option<Session>>>::default();
-        let (bell, rings) = bounded::<()>(1);
-        let slot = newest.clone();
+        let desk = Arc::<Desk>::default();
+        let of_thread = desk.clone();
         let thread = std::thread::Builder::new().name("session".to_owned()).spawn(move || {
-            while rings.recv().is_ok() {
-                let session = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
-                if let Some(session) = session {
-                    write(&home, &session);
-                }
-            }
-            // The last word may have come just before the end.
-            let session = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some(session) = session {
+            while let Some(session) = of_thread.next() {
                 write(&home, &session);
+                of_thread.change(|work| work.is_writing = false);
             }
         })?;
-        Ok(Self { newest, bell: Some(bell), thread: Some(thread) })
+        Ok(Self { desk, thread: Some(thread) })
     }
 
     pub fn save(&self, session: Session) {
-        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
-        if let Some(bell) = &self.bell {
-            // A bell that rings already is heard for both.
-            let _ = bell.try_send(());
-        }
+        self.desk.change(|work| work.newest = Some(session));
+    }
+
+    /// Returns when everything that was handed over is on the disk, or could not be written.
+    pub fn finish(&self) {
+        drop(self.desk.wait_while(|work| work.newest.is_some() || work.is_writing));
     }
 }
 
 impl Drop for Saver {
     fn drop(&mut self) {
-        self.bell = None;
+        self.desk.change(|work| work.is_closed = true);
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }
@@ -231,7 +255,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_session_is_on_the_disk_when_the_saver_is_gone() {
+    fn the_newest_session_is_on_the_disk_when_the_saver_has_finished_or_is_gone() {
         let home = tempfile::tempdir().unwrap();
         let home = home.path().join("home");
         let saver = Saver::start(home.clone()).unwrap();
@@ -240,6 +264,10 @@ mod tests {
             session.recipe.prompt = prompt.to_owned();
             saver.save(session.clone());
         }
+        saver.finish();
+        assert_eq!(Session::load(&home), (Some(session.clone()), None));
+        session.recipe.prompt = "four".to_owned();
+        saver.save(session.clone());
         drop(saver);
         assert_eq!(Session::load(&home), (Some(session), None));
     }

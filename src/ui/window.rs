@@ -329,8 +329,8 @@ impl eframe::App for StudioApp {
             ctx.request_repaint_after(Duration::from_secs_f64(secs.clamp(0.0, 60.0)));
         }
         if self.guard.as_ref().is_some_and(DeviceGuard::is_lost) {
-            // Nothing can be painted any more; everything is on the disk.
-            self.state.save_now();
+            // Nothing can be painted any more, and what paints next may panic.
+            self.state.save_before_the_end();
             tracing::error!("the graphics device was lost; the window closes, and everything is kept");
             ctx.send_viewport_cmd(ViewportCommand::Close);
         }
