@@ -27,9 +27,12 @@ fn opened(chromium: &Path, page: &Path, place: &Path) -> String {
     let mut browser = Command::new(chromium)
         // As root, in a container without much shared memory, there is no sandbox; what it opens is our own page.
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"])
-        .args(["--window-size=1280,900", "--virtual-time-budget=60000", "--dump-dom"])
+        .args(["--window-size=1280,900", "--dump-dom"])
         .arg(format!("--user-data-dir={}", place.join("profile").display()))
         .arg(format!("file://{}", page.display()))
+        // Its crash handler ends it where it may not write below HOME.
+        .env("XDG_CONFIG_HOME", place.join("config"))
+        .env("XDG_CACHE_HOME", place.join("cache"))
         .stdin(Stdio::null())
         .stdout(fs::File::create(&out).unwrap())
         .stderr(fs::File::create(&err).unwrap())

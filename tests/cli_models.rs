@@ -14,18 +14,20 @@ use server::{Server, serve};
 
 const TAG: &str = "\"v1\"";
 
+/// The program with nothing of the machine's own models in sight.
+fn instantstyle(home: &Path) -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_instantstyle"));
+    program.env("INSTANTSTYLE_HOME", home).env("HF_HOME", home.join("hf"));
+    for name in ["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HUB_OFFLINE", "INSTANTSTYLE_MODELS"] {
+        program.env_remove(name);
+    }
+    program
+}
+
 fn program(home: &Path, arguments: &[&str], endpoint: &str) -> std::process::Output {
-    Command::new(env!("CARGO_BIN_EXE_instantstyle"))
-        .arg("models")
-        .args(arguments)
-        .env("INSTANTSTYLE_HOME", home)
-        .env("HF_HOME", home.join("hf"))
-        .env("HF_ENDPOINT", endpoint)
-        .env("HF_TOKEN", "hf_secret")
-        .env_remove("HF_HUB_OFFLINE")
-        .env_remove("INSTANTSTYLE_MODELS")
-        .output()
-        .unwrap()
+    let mut program = instantstyle(home);
+    program.arg("models").args(arguments).env("HF_ENDPOINT", endpoint).env("HF_TOKEN", "hf_secret");
+    program.output().unwrap()
 }
 
 #[test]
@@ -74,7 +76,7 @@ fn the_command_line_lists_asks_for_the_licence_and_says_what_went_wrong() {
 #[test]
 fn folders_are_added_and_their_files_named() {
     let home = tempfile::tempdir().unwrap();
-    let art = home.path().join("art");
+    let art = home.path().canonicalize().unwrap().join("art");
     std::fs::create_dir_all(&art).unwrap();
     std::fs::copy("tests/golden/adapter_a.safetensors", art.join("x.safetensors")).unwrap();
     std::fs::write(art.join("y.safetensors"), "version https://git-lfs.github.com/spec/v1\n").unwrap();
@@ -99,13 +101,10 @@ fn folders_are_added_and_their_files_named() {
 fn render_takes_names_of_the_list() {
     let home = tempfile::tempdir().unwrap();
     let render = |flags: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_instantstyle"))
+        let output = instantstyle(home.path())
             .args(["render", "--prompt", "x", "--out", "o.png"])
             .args(flags)
             .current_dir(home.path())
-            .env("INSTANTSTYLE_HOME", home.path())
-            .env("HF_HOME", home.path())
-            .env_remove("INSTANTSTYLE_MODELS")
             .output()
             .unwrap();
         assert_eq!(output.status.code(), Some(2));
@@ -135,13 +134,9 @@ fn a_killed_download_goes_on_where_it_was() {
         _ => serve(to, request, &vec![0; length], TAG),
     });
     let part = home.path().join("models/taesdxl/diffusion_pytorch_model.safetensors.part");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_instantstyle"))
+    let mut child = instantstyle(home.path())
         .args(["models", "get", "taesdxl", "--yes"])
-        .env("INSTANTSTYLE_HOME", home.path())
-        .env("HF_HOME", home.path().join("hf"))
         .env("HF_ENDPOINT", &server.address)
-        .env_remove("HF_HUB_OFFLINE")
-        .env_remove("INSTANTSTYLE_MODELS")
         .stdout(std::process::Stdio::null())
         .spawn()
         .unwrap();

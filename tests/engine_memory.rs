@@ -31,7 +31,10 @@ fn cancelled_jobs_leave_the_worker_healthy_and_memory_flat() {
         assert!(matches!(last, Some(JobEvent::Cancelled)), "{last:?}");
         asked.elapsed()
     };
-    cancel_one();
+    // A thread keeps the largest block that it needed; it takes a few jobs until each has had one.
+    for _ in 0..5 {
+        cancel_one();
+    }
     let before = resident();
     for _ in 0..10 {
         // A whole job takes minutes; that it stops at the next block is shown above, block by block.
@@ -39,7 +42,8 @@ fn cancelled_jobs_leave_the_worker_healthy_and_memory_flat() {
     }
     if let (Some(before), Some(after)) = (before, resident()) {
         let grown = after.saturating_sub(before);
-        assert!(grown < 32 << 20, "resident memory grew by {} MiB", grown >> 20);
+        let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get() as u64);
+        assert!(grown < (32 << 20) + threads * (2 << 20), "resident memory grew by {} MiB", grown >> 20);
     }
     assert_eq!(finished(&engine, job(recipe(vec![reference()]))).image, before_first);
 }

@@ -180,6 +180,8 @@ fn sizes_beyond_the_memory_that_is_free_are_refused_before_work() {
         .arg(env!("CARGO_BIN_EXE_instantstyle"))
         .arg(&out)
         .env("INSTANTSTYLE_HOME", bench.path("home"))
+        // Every thread takes 66 MiB of it.
+        .env("RAYON_NUM_THREADS", "2")
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr);

@@ -8,7 +8,8 @@ mod board_window;
 #[path = "common/window.rs"]
 mod window;
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use board_window::{all_done, board, cell, choose, paint};
 use egui::accesskit::Role;
@@ -107,8 +108,9 @@ fn cells_are_stopped_painted_again_and_fail_alone() {
     let home = tempfile::tempdir().unwrap();
     let (mut window, fake) = open(home.path());
     fake.next(Script::Fail(EngineError::OutOfMemory("there is not enough memory".into())));
+    let goes_on = Arc::<AtomicBool>::default();
     for _ in 0..2 {
-        fake.next(Script::Paint { steps: 1000, step: Duration::from_millis(5) });
+        fake.next(Script::Hold(goes_on.clone()));
     }
     paint(&mut window);
     wait(&mut window, "a cell at work", |app| {
@@ -127,6 +129,7 @@ fn cells_are_stopped_painted_again_and_fail_alone() {
     press(&mut window, Modifiers::NONE, Key::Escape);
     wait(&mut window, "the board to stop", |app| !app.state.is_at_work());
     assert!(board(&window).done() < 10);
+    goes_on.store(true, Ordering::Relaxed);
     click(&mut window, "Paint the rest");
     wait(&mut window, "all cells", all_done);
     // One alone, again.

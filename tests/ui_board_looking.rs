@@ -250,7 +250,7 @@ fn what_is_not_painted_yet_can_be_compared_as_it_forms() {
     let home = tempfile::tempdir().unwrap();
     let (mut window, fake) = window::open(home.path());
     for _ in 0..2 {
-        fake.next(instantstyle::engine::Script::Paint { steps: 1000, step: std::time::Duration::from_millis(5) });
+        fake.next(instantstyle::engine::Script::Hold(std::sync::Arc::default()));
     }
     let wish = BoardWish::Axes { x: "seed=1, 2, 3".to_owned(), y: String::new() };
     window.state_mut().state.execute(Command::OpenBoard(wish));

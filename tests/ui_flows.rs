@@ -13,7 +13,7 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use instantstyle::app::{Place, Shown};
 use instantstyle::engine::{EngineError, Script};
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Arc;
 use window::{Window, click, drop_file, errors, generate, kept, open, picture_file, press, settle, wait};
 
 #[test]
@@ -53,11 +53,11 @@ fn several_pictures_have_consecutive_seeds() {
 fn cancel_acts_at_once_and_the_next_picture_works() {
     let home = tempfile::tempdir().unwrap();
     let (mut window, fake) = open(home.path());
-    fake.next(Script::Paint { steps: 1000, step: Duration::from_millis(20) });
+    fake.next(Script::Hold(Arc::default()));
     click(&mut window, "Generate");
     wait(&mut window, "the first step", |app| app.state.jobs.front().is_some_and(|job| job.preview.is_some()));
     assert_eq!(window.state().state.shown, Shown::Live);
-    // Without waiting for the engine, whose next 990 steps would take 20 seconds.
+    // The engine would go on for ever.
     click(&mut window, "Cancel");
     assert!(window.state().state.jobs.is_empty());
     assert_eq!(window.state().state.shown, Shown::Nothing);
@@ -218,7 +218,7 @@ fn keys_alone_are_enough() {
     press(&mut window, Modifiers::COMMAND, Key::Enter);
     wait(&mut window, "the picture", kept);
     assert_eq!(fake.seen()[0].recipe.prompt, "a boat");
-    fake.next(Script::Paint { steps: 1000, step: Duration::from_millis(10) });
+    fake.next(Script::Hold(Arc::default()));
     press(&mut window, Modifiers::COMMAND, Key::Enter);
     assert_eq!(window.state().state.jobs.len(), 1);
     press(&mut window, Modifiers::NONE, Key::Escape);

@@ -11,8 +11,7 @@ mod window;
 
 use std::fs;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use by_rule::golden;
 use egui::accesskit::Role;
@@ -212,7 +211,8 @@ fn a_job_goes_on_with_its_model_when_another_is_chosen() {
     let studio = Studio::new();
     let (mut window, fake) = studio.open();
     open_models(&mut window);
-    fake.next(Script::Paint { steps: 200, step: Duration::from_millis(5) });
+    let goes_on = Arc::<AtomicBool>::default();
+    fake.next(Script::Hold(goes_on.clone()));
     press(&mut window, Modifiers::NONE, Key::Escape);
     click(&mut window, "Generate");
     wait(&mut window, "the first step", |app| app.state.jobs.front().is_some_and(|job| job.preview.is_some()));
@@ -224,6 +224,7 @@ fn a_job_goes_on_with_its_model_when_another_is_chosen() {
     press(&mut window, Modifiers::NONE, Key::Escape);
     assert_eq!(window.state().state.jobs.len(), 1, "the picture is still being painted");
     click(&mut window, "Generate");
+    goes_on.store(true, Ordering::Relaxed);
     wait(&mut window, "both pictures", |app| app.state.history.entries().len() == 2 && kept(app));
     assert_eq!(history(&window), 2);
     let models: Vec<_> = fake.seen().iter().map(|spec| spec.model.model.clone()).collect();

@@ -14,7 +14,7 @@ mod window;
 
 use egui::{Key, Modifiers, ViewportCommand};
 use egui_kittest::SnapshotOptions;
-use instantstyle::app::{Command, Session, Theme};
+use instantstyle::app::{Command, Prompt, Session, Theme};
 use instantstyle::engine::{EngineError, Script};
 use window::{Window, click, generate, kept, open, open_painted, press, settle, wait};
 
@@ -38,6 +38,7 @@ fn the_window_looks_as_it_did() {
     let home = tempfile::tempdir().unwrap();
     let (mut window, fake) = open_painted(home.path(), SIZE, &state);
     window.state_mut().state.recipe.seed = Some(7);
+    wait(&mut window, "the count of tokens", |app| app.state.prompt_count(Prompt::Positive).is_some());
     shot(&mut window, "window_first_start");
     generate(&mut window, 1);
     // However long it took here.
@@ -78,7 +79,7 @@ fn a_lost_device_closes_the_window_and_loses_nothing() {
     window.render().unwrap();
     window.state_mut().state.recipe.prompt = "a boat at night".to_owned();
     // One picture is on its way when it happens.
-    fake.next(Script::Paint { steps: 1000, step: std::time::Duration::from_millis(5) });
+    fake.next(Script::Hold(std::sync::Arc::default()));
     click(&mut window, "Generate");
     wait(&mut window, "the first step", |app| app.state.jobs.front().is_some_and(|job| job.preview.is_some()));
     let (recipe, picture) =

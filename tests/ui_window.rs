@@ -79,7 +79,7 @@ fn window(display: &Display, home: &Path) -> Option<(Running, String)> {
         if let Some(id) = found.as_deref().and_then(|found| found.lines().next()) {
             return Some((program, id.to_owned()));
         }
-        assert!(began.elapsed() < Duration::from_secs(60), "no window appeared");
+        assert!(began.elapsed() < Duration::from_secs(180), "no window appeared");
         std::thread::sleep(Duration::from_millis(100));
     }
 }

@@ -1,6 +1,7 @@
 //! An engine that plays a script: for tests of what stands above the engine, without weights or waiting.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,8 @@ use super::{
 pub enum Script {
     /// This many steps of this length, then a picture of one colour that follows from prompt and seed.
     Paint { steps: usize, step: Duration },
+    /// The first of two steps at once; the second when this is set, however long that takes.
+    Hold(Arc<AtomicBool>),
     /// Fails at once.
     Fail(EngineError),
     /// Panics in the middle of the job.
@@ -80,7 +83,10 @@ impl Runner for Player {
         lock(&self.seen).push(spec.clone());
         let script = lock(&self.scripts).pop_front().unwrap_or_default();
         match script {
-            Script::Paint { steps, step } => paint(spec, cancel, say, steps, step),
+            Script::Paint { steps, step } => paint(spec, cancel, say, steps, &|_, took| took >= step),
+            Script::Hold(goes_on) => {
+                paint(spec, cancel, say, 2, &|index, _| index == 1 || goes_on.load(Ordering::Relaxed))
+            }
             Script::Fail(error) => Err(error),
             // The very thing that the worker must survive.
             #[allow(clippy::panic)]
@@ -91,12 +97,13 @@ impl Runner for Player {
     fn forget(&mut self) {}
 }
 
+/// `is_over` is asked of a step's number, from 1, and how long it has taken so far.
 fn paint(
     spec: &JobSpec,
     cancel: &CancelToken,
     say: &mut dyn FnMut(JobEvent),
     steps: usize,
-    step: Duration,
+    is_over: &dyn Fn(usize, Duration) -> bool,
 ) -> Result<Finished, EngineError> {
     let defaults = crate::recipe::ModelDefaults {
         scheduler: crate::recipe::SchedulerName::Euler,
@@ -124,11 +131,11 @@ fn paint(
     let mut step_secs = Vec::new();
     for index in 1..=steps {
         let began = Instant::now();
-        while began.elapsed() < step {
+        while !is_over(index, began.elapsed()) {
             if cancel.is_cancelled() {
                 return Err(EngineError::Cancelled);
             }
-            std::thread::sleep(Duration::from_millis(1).min(step));
+            std::thread::sleep(Duration::from_millis(1));
         }
         if cancel.is_cancelled() {
             return Err(EngineError::Cancelled);

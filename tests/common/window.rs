@@ -93,12 +93,12 @@ fn build_computing(
     window
 }
 
-/// Steps until `done`, for at most two minutes: far more than a busy machine needs.
+/// Steps until `done`, for at most ten minutes: far more than a busy machine with a slow disk needs.
 pub fn wait(window: &mut Window, what: &str, done: impl Fn(&StudioApp) -> bool) {
     let began = Instant::now();
     window.step();
     while !done(window.state()) {
-        assert!(began.elapsed() < Duration::from_secs(120), "waited too long for {what}");
+        assert!(began.elapsed() < Duration::from_secs(600), "waited too long for {what}");
         std::thread::sleep(Duration::from_millis(4));
         window.step();
     }
@@ -109,9 +109,15 @@ pub fn settle(window: &mut Window) {
     window.run_steps(8);
 }
 
+/// A button is pressed and let go in one moment of the window's clock: a message that goes meanwhile would move what lies
+/// below it and close its menu.
 pub fn click(window: &mut Window, name: &str) {
     window.get_by_role_and_label(Role::Button, name).click();
-    window.run_steps(3);
+    let now = window.ctx.input(|input| input.time);
+    window.input_mut().time = Some(now);
+    window.step();
+    window.input_mut().time = None;
+    window.run_steps(2);
 }
 
 /// Clicks a button until it has done what it does once; where it moved under the click, again.
