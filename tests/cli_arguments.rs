@@ -3,8 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
@@ -169,6 +170,34 @@ fn the_target_is_checked_before_any_work() {
 }
 
 #[test]
+fn nothing_that_is_read_is_replaced() {
+    let place = Place::new();
+    std::fs::create_dir_all(place.path().join("model/unet")).unwrap();
+    std::fs::create_dir(place.path().join("vision")).unwrap();
+    place.write("model/unet/weights.safetensors", "w");
+    place.write("file.safetensors", "f");
+    for (flag, read, latents) in [
+        ("--model", "model", "model/unet/weights.safetensors"),
+        ("--model", "model", "model/new.safetensors"),
+        ("--vae", "model/unet", "model/unet/weights.safetensors"),
+        ("--image-encoder", "vision", "vision/new.safetensors"),
+        ("--model", "file.safetensors", "file.safetensors"),
+        ("--vae", "file.safetensors", "./file.safetensors"),
+        ("--lora", "file.safetensors", "file.safetensors"),
+        ("--adapter", "file.safetensors", "model/../file.safetensors"),
+    ] {
+        place.render_refused(&[flag, read, "--save-latents", latents], &["--save-latents", flag, "another place"]);
+    }
+    #[cfg(unix)]
+    {
+        // Also where a link leads out of the model's folder.
+        std::os::unix::fs::symlink("../file.safetensors", place.path().join("model/linked")).unwrap();
+        place.render_refused(&["--model", "model", "--save-latents", "model/linked"], &["--save-latents", "--model"]);
+    }
+    assert_eq!(std::fs::read(place.path().join("file.safetensors")).unwrap(), b"f");
+}
+
+#[test]
 fn forgotten_and_unknown_words_are_told_in_one_line() {
     let place = Place::new();
     for (arguments, words) in [
@@ -258,6 +287,25 @@ fn bad_recipes_are_named() {
     place.render_refused(&["--from", "a.png"], &["a.png", "no recipe"]);
     place.render_refused(&["--from", "steps.json"], &["steps.json"]);
     place.render_refused(&["--from", "missing.png"], &["missing.png"]);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_recipe_may_come_through_a_pipe_that_ends() {
+    let place = Place::new();
+    place.render_refused(&["--recipe", "/dev/zero"], &["/dev/zero", "too large"]);
+    let mut render = Command::new(env!("CARGO_BIN_EXE_instantstyle"))
+        .args(["render", "--recipe", "/dev/stdin", "--out", "o.png"])
+        .current_dir(place.path())
+        .env("INSTANTSTYLE_HOME", place.path().join("home"))
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    render.stdin.take().unwrap().write_all(br#"{"steps": 0}"#).unwrap();
+    let output = render.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && said.contains("steps is 0"), "{said}");
 }
 
 #[test]

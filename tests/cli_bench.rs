@@ -91,6 +91,19 @@ fn bad_values_are_refused_in_one_line() {
 
 #[test]
 #[cfg(target_os = "linux")]
+fn what_the_timing_process_has_said_is_not_said_again() {
+    let mut bench = Command::new(env!("CARGO_BIN_EXE_instantstyle"));
+    bench.args(["bench", "--model-config", "mini", "--size", "64", "--repeat", "1", "--threads", "1"]);
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = bench.stdout(full).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.contains("output"), "{said}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
 fn what_fits_into_no_memory_is_refused() {
     // 64 pictures of 8192 pixels in SDXL's UNet, wherever this runs.
     let mut limited = Command::new("sh");

@@ -95,7 +95,10 @@ fn a_board_is_a_sheet_its_cells_and_a_page() {
     // recipe, so that its steps are taken over.
     assert_eq!(report["encoder_runs"], 3);
     assert_eq!((&report["steps"], &report["shared_steps"]), (&10.into(), &2.into()));
-    assert!(report["seconds_per_cell"].as_f64().unwrap() > 0.0);
+    assert!(report["seconds_per_cell"].as_f64().unwrap() > 0.0 && report["seconds"]["total"].as_f64().unwrap() > 0.0);
+    // As `render --json` has them.
+    assert!(report["device"].is_string() && !report["device"].as_str().unwrap().contains(','), "{report}");
+    assert!(report["dtype"].is_string(), "{report}");
 
     // The sheet holds its board, and can be begun from.
     let sheet = std::fs::read(place.path("o.png")).unwrap();
@@ -213,6 +216,38 @@ fn numbers_are_absent_where_no_tower_gives_them() {
     let (said, page) = numbers(&[]);
     assert!(said.is_empty(), "{said}");
     assert!(page.contains("prompt match") && !page.contains("reference match") && !page.contains("\"leak\""));
+}
+
+#[test]
+fn a_board_replaces_nothing_that_it_reads() {
+    let place = Place::new();
+    let folder = |name: &str| std::fs::create_dir(place.path(name)).unwrap();
+    ["own", "pages"].map(folder);
+    for copy in ["own/cell-01.png", "pages/index.html", "own/other.png"] {
+        std::fs::copy(place.path("stripes.png"), place.path(copy)).unwrap();
+    }
+    let before = std::fs::read(place.path("stripes.png")).unwrap();
+    for (arguments, words) in [
+        (&["--reference", "own/cell-01.png", "--x", "seed=1,2", "--cells", "own"][..], &["--cells", "--reference"][..]),
+        (&["--init", "own/cell-01.png", "--x", "seed=1,2", "--cells", "./own"], &["--cells", "--init"]),
+        (&["--x", "reference=stripes.png,own/cell-01.png", "--cells", "own"], &["--cells", "an axis"]),
+        (&["--init", "pages/index.html", "--x", "seed=1,2", "--html", "pages"], &["--html", "--init"]),
+        (&["--x", "reference=own/other.png,stripes.png", "--out", "own/other.png"], &["--out", "an axis"]),
+        (&["--x", "seed=1,2", "--cells", "own", "--out", "own/cell-02.png"], &["--out", "--cells"]),
+    ] {
+        place.refused(arguments, words);
+    }
+    for copy in ["own/cell-01.png", "pages/index.html", "own/other.png"] {
+        assert_eq!(std::fs::read(place.path(copy)).unwrap(), before, "{copy}");
+    }
+    // A cell that is begun from stays too; the sheet may be made anew in its place.
+    place.board(&["--x", "seed=1,2", "--cells", "cells"]);
+    let cell = std::fs::read(place.path("cells/cell-01.png")).unwrap();
+    let again =
+        place.run(&["board", "--from", "cells/cell-01.png", "--x", "seed=3,4", "--cells", "cells", "--out", "n.png"]);
+    assert_eq!(again.status.code(), Some(2));
+    assert_eq!(std::fs::read(place.path("cells/cell-01.png")).unwrap(), cell);
+    assert!(place.run(&["board", "--from", "o.png", "--out", "o.png"]).status.success());
 }
 
 #[test]

@@ -88,6 +88,8 @@ fn the_built_in_model_has_every_mode_with_rates_from_0_to_1() {
     assert_ne!(of("everything")["palette_distance"], of("everything-0.5")["palette_distance"], "by its strength");
     assert!(json["model"].as_str().unwrap().starts_with("built-in@"), "{json}");
     assert!(json["judge"].as_str().unwrap().contains("network"), "{json}");
+    assert_eq!((&json["device"], &json["dtype"]), (&"cpu".into(), &"f32".into()));
+    assert!(markdown.contains(" on cpu in f32;"), "{markdown}");
     assert_eq!(json["text_to_image"]["n"], 1);
 }
 
@@ -173,6 +175,7 @@ fn without_a_joint_space_only_palettes_are_measured_and_it_says_so() {
 fn bad_input_is_told_before_any_work() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::copy(golden("adapter_a.safetensors"), folder.path().join("adapter.safetensors")).unwrap();
+    std::fs::create_dir(folder.path().join("vision")).unwrap();
     let model = golden("model_a");
     for (flags, words) in [
         (&["--pictures", "0"][..], &["--pictures", "1 to"][..]),
@@ -183,6 +186,8 @@ fn bad_input_is_told_before_any_work() {
         (&["--json", "missing/a.json"], &["--json", "missing"]),
         (&["--json", "."], &["--json"]),
         (&["--json", "adapter.safetensors", "--adapter", "adapter.safetensors"], &["--json", "replace", "--adapter"]),
+        (&["--json", "adapter.safetensors", "--vae", "adapter.safetensors"], &["--json", "replace", "--vae"]),
+        (&["--json", "vision/a.json", "--image-encoder", "vision"], &["--json", "folder", "--image-encoder"]),
         (&["--model", "missing"], &["missing"]),
         (&["--model", &model], &["IP-Adapter", "--adapter"]),
         (&["--device", "tpu"], &["--device"]),

@@ -49,6 +49,16 @@ fn links_and_devices_are_followed() {
     write_atomically(&link, b"new").unwrap();
     assert_eq!(fs::read(&file).unwrap(), b"new");
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    // What a link leads to need not be there yet.
+    let (first, missing) = (folder.path().join("first"), folder.path().join("below/missing"));
+    fs::create_dir(folder.path().join("below")).unwrap();
+    symlink("below/second", &first).unwrap();
+    symlink("missing", folder.path().join("below/second")).unwrap();
+    check_target(&first).unwrap();
+    assert!(!missing.exists());
+    write_atomically(&first, b"made").unwrap();
+    assert_eq!(fs::read(&missing).unwrap(), b"made");
+    assert!(fs::symlink_metadata(&first).unwrap().is_symlink());
     write_atomically(Path::new("/dev/null"), b"gone").unwrap();
     assert!(!fs::metadata("/dev/null").unwrap().is_file());
 }

@@ -170,6 +170,25 @@ fn pictures_that_are_none() {
 
 #[test]
 #[cfg(target_os = "linux")]
+fn no_picture_is_left_where_the_latents_cannot_be_written() {
+    let bench = Bench::new();
+    let out = bench.path("out.png");
+    let output = Command::new(env!("CARGO_BIN_EXE_instantstyle"))
+        .args(["render", "--prompt", "a house", "--steps", "1", "--device", "cpu", "--save-latents", "/dev/full"])
+        .arg("--model")
+        .arg(golden().join("model_a"))
+        .arg("--out")
+        .arg(&out)
+        .env("INSTANTSTYLE_HOME", bench.path("home"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("/dev/full") && !out.exists(), "{said}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
 fn sizes_beyond_the_memory_that_is_free_are_refused_before_work() {
     let bench = Bench::new();
     let out = bench.path("out.png");

@@ -87,7 +87,7 @@ fn run_with_threads(threads: &str, arguments: &[std::ffi::OsString]) -> Result<(
     match status.code() {
         Some(0) => Ok(()),
         // It has said why.
-        Some(2) => Err(CliError::AlreadyReported),
+        Some(status @ (1 | 2)) => Err(CliError::ReportedByChild(u8::try_from(status).unwrap_or(1))),
         _ => Err(CliError::Machine(format!("the timing stopped ({status}); try a smaller --size"))),
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::board_work::Work;
+use super::board_work::{ENDING, Work};
 use super::compose::other_content;
 use super::console::{Console, duration};
 use super::error::CliError;
@@ -28,9 +28,17 @@ pub fn board(flags: &BoardFlags, start: impl FnOnce() -> Result<Box<dyn Engine>,
     let model = describe(&flags.render.model)?;
     let mut pictures = Shelf::new(&prepared);
     let (board, cells) = compose(flags, &prepared, &model, &mut pictures)?;
+    let names: Vec<String> = cells.iter().map(|cell| board.file_name(cell, ENDING)).collect();
+    targets::check_cells(flags, &names, pictures.files.iter().map(|(path, _)| path))?;
 
     let specs = cells.iter().map(|cell| pictures.spec(cell, &flags.render)).collect::<Result<Vec<_>, _>>()?;
-    let mut work = Work::new(flags, &board, &cells, &model)?;
+    // Before anything is written.
+    for (path, picture) in prepared.kept.iter().chain(&pictures.files) {
+        if let Err(notice) = super::recall::keep(path, picture) {
+            console.notice(&notice);
+        }
+    }
+    let mut work = Work::new(flags, &board, &cells, &model);
     let engine = start()?;
     let mut run = BoardRun::new(specs, &drawing_order(board.columns(), board.rows()));
     loop {
@@ -46,11 +54,6 @@ pub fn board(flags: &BoardFlags, start: impl FnOnce() -> Result<Box<dyn Engine>,
     drop(engine);
     if flags.numbers {
         work.measure(&run, &pictures, &mut console)?;
-    }
-    for (path, picture) in prepared.kept.iter().chain(&pictures.files) {
-        if let Err(notice) = super::recall::keep(path, picture) {
-            console.notice(&notice);
-        }
     }
     if let Some(notice) = work.first.as_ref().and_then(|first| other_content(&prepared.recorded, &first.recipe.model)) {
         console.notice(&notice);

@@ -4,13 +4,15 @@ use serde::Serialize;
 
 use crate::engine::Timings;
 
-/// Sums over the cells, for `--json`.
+/// Sums over the cells, for `--json`; those of seconds have the names that `render --json` gives them.
 #[derive(Debug, Default, Serialize)]
 pub struct Sums {
     pub loading: f64,
     pub encoding: f64,
     pub sampling: f64,
     pub decoding: f64,
+    /// From the start of the command.
+    pub total: f64,
     #[serde(skip)]
     pub encoder_runs: usize,
     #[serde(skip)]
@@ -30,9 +32,8 @@ pub struct Report<'a> {
     pub columns: usize,
     pub rows: usize,
     pub failed: usize,
-    /// From the start of the command to the written sheet, over the number of cells.
+    /// The total over the number of cells.
     pub seconds_per_cell: f64,
-    pub total_seconds: f64,
     pub seconds: &'a Sums,
     /// Prompts, words and pictures that were encoded, over all cells.
     pub encoder_runs: usize,
@@ -45,6 +46,7 @@ pub struct Report<'a> {
     pub most_together: usize,
     pub peak_rss_mb: Option<f64>,
     pub device: &'a str,
+    pub dtype: &'a str,
     pub seed: Option<u64>,
     pub out: String,
 }

@@ -15,6 +15,7 @@ use super::flags::BoardFlags;
 use super::library::Entering;
 use super::render::carried;
 use super::report::peak_rss_mib;
+use super::targets::PAGE;
 use crate::board::{Board, Cell, Page, PageCell, SheetWords, settings_in_words};
 use crate::engine::{BoardRun, CellState, ClipMeasure, EngineError, Finished, Match, ModelInfo};
 use crate::library::{LibraryError, write_atomically};
@@ -22,7 +23,7 @@ use crate::pixels::{CarriedReference, ContactSheet, Picture, PictureFormat, expo
 use crate::recipe::{Crop, Recipe};
 
 /// Cells on their own are PNG: without loss, so that they can be made again to the pixel, and shown by every browser.
-const ENDING: &str = "png";
+pub const ENDING: &str = "png";
 
 /// What is known of the cells while they are made.
 pub struct Work<'a> {
@@ -45,19 +46,9 @@ pub struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    pub fn new(
-        flags: &'a BoardFlags,
-        board: &'a Board,
-        cells: &'a [Cell],
-        model: &'a ModelInfo,
-    ) -> Result<Self, CliError> {
-        for folder in [&flags.cells, &flags.html].into_iter().flatten() {
-            fs::create_dir_all(folder).map_err(|error| {
-                CliError::Machine(format!("the folder cannot be made ({error}); choose another: {}", folder.display()))
-            })?;
-        }
+    pub fn new(flags: &'a BoardFlags, board: &'a Board, cells: &'a [Cell], model: &'a ModelInfo) -> Self {
         let pages = cells.iter().map(|cell| PageCell { column: cell.column, row: cell.row, ..PageCell::default() });
-        Ok(Self {
+        Self {
             flags,
             board,
             cells,
@@ -70,7 +61,7 @@ impl<'a> Work<'a> {
             began: Instant::now(),
             first: None,
             library: Entering::default(),
-        })
+        }
     }
 
     /// Takes in a cell that has changed.
@@ -131,6 +122,10 @@ impl<'a> Work<'a> {
         }
         let png = export(&finished.image, &finished.recipe, &carried, PictureFormat::Png)?;
         for (number, folder) in folders.into_iter().enumerate() {
+            // With the first cell: a board that is refused leaves nothing.
+            fs::create_dir_all(folder).map_err(|error| {
+                CliError::Machine(format!("the folder cannot be made ({error}); choose another: {}", folder.display()))
+            })?;
             let path = folder.join(self.board.file_name(at, ENDING));
             write(&path, &png)?;
             if number == 0 {
@@ -233,16 +228,17 @@ impl<'a> Work<'a> {
         write(out, &export_sheet(&sheet.finish(), &board, &self.small, format)?)?;
         if let Some(folder) = &self.flags.html {
             let page = Page::new(self.words(&first.recipe), std::mem::take(&mut self.pages));
-            write(&folder.join("index.html"), json(page.html())?.as_bytes())?;
+            write(&folder.join(PAGE), json(page.html())?.as_bytes())?;
         }
         if self.flags.render.options.json {
+            let (device, dtype) = first.device_and_dtype();
+            self.sums.total = total;
             let report = Report {
                 cells: self.cells.len(),
                 columns: self.board.columns(),
                 rows: self.board.rows(),
                 failed,
                 seconds_per_cell: total / self.cells.len().max(1) as f64,
-                total_seconds: total,
                 seconds: &self.sums,
                 encoder_runs: self.sums.encoder_runs,
                 key_value_runs: self.sums.key_value_runs,
@@ -250,7 +246,8 @@ impl<'a> Work<'a> {
                 shared_steps: self.sums.shared_steps,
                 most_together: self.sums.most_together,
                 peak_rss_mb: peak_rss_mib(),
-                device: &first.device,
+                device,
+                dtype,
                 seed: self.board.base.seed,
                 out: self.flags.render.options.out.to_string_lossy().into_owned(),
             };

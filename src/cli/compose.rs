@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::CliError;
 use super::flags::{Flags, Scope};
+use super::lora_flags::LoraScope;
 use crate::recipe::{Init, Lora, ModelFiles, Recipe, Reference, Subtraction};
 
 /// What `render` is asked to make.
@@ -44,6 +45,9 @@ pub fn compose(flags: &Flags, base: Option<Recipe>, hashes: &[String]) -> Result
     let sources = place_references(flags, &mut recipe.references, hashes, &mut notices);
     override_references(flags, &mut recipe.references, &sources, &mut notices);
     let loras = place_loras(flags, &mut recipe.loras)?;
+    if loras.is_empty() && flags.loras.all != LoraScope::default() {
+        notices.push("--lora-strength and --lora-blocks change nothing without a LoRA; add --lora PATH".to_owned());
+    }
     let init = override_init(flags, &mut recipe, &mut notices);
     override_settings(flags, &mut recipe);
     recipe.validate().map_err(|error| match &flags.base {

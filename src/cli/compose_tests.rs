@@ -242,6 +242,14 @@ fn loras_find_their_place_and_their_flags() {
 }
 
 #[test]
+fn flags_of_loras_without_one_are_told() {
+    for line in ["--lora-strength 0.5", "--lora-blocks style"] {
+        assert!(fresh(line).notices[0].contains("add --lora PATH"), "{line}");
+    }
+    assert!(fresh("--lora-strength 0.5 --lora x.safetensors").notices.is_empty());
+}
+
+#[test]
 fn a_recipe_out_of_range_is_refused_with_its_file() {
     let mut base = two_references();
     base.references[0].strength = 9.0;

@@ -31,6 +31,9 @@ pub enum CliError {
     /// Everything has been said already (`inspect` reports bad files one by one).
     #[error("")]
     AlreadyReported,
+    /// The same, by a process that was started for the command and ended with this status.
+    #[error("")]
+    ReportedByChild(u8),
 }
 
 impl CliError {
@@ -43,6 +46,7 @@ impl CliError {
         let status = match self {
             Self::Usage(_) | Self::Recipe(_) | Self::Board(_) | Self::Decode(_) | Self::Weights(_) => 2,
             Self::AlreadyReported => return (2, None),
+            Self::ReportedByChild(status) => return (*status, None),
             Self::Engine(error) if error.is_bad_input() => 2,
             Self::Models(error) if error.is_bad_input() => 2,
             Self::Engine(_) | Self::Models(_) | Self::Machine(_) => 1,

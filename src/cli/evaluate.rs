@@ -1,6 +1,6 @@
 //! `instantstyle evaluate`: how well each mode does on a model, as Markdown on stdout and as JSON.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use clap::ArgMatches;
@@ -34,7 +34,8 @@ pub fn evaluate(
     let order = Order { model: flags::model_paths(matches)?, compute: flags::compute(matches)?, pictures };
     let json = flags::path(matches, "json")?;
     if let Some(json) = &json {
-        check_target(json, &order)?;
+        targets::check_one("json", json)?;
+        targets::Inputs::of_model(&order.model).spare("--json", json)?;
     }
     let mut console = Console::stderr();
     let began = Instant::now();
@@ -64,23 +65,6 @@ fn engines(order: &Order) -> usize {
         return 1;
     }
     std::thread::available_parallelism().map_or(1, |cores| cores.get()).min(MOST_ENGINES)
-}
-
-/// Refuses a place that cannot be written, and one that is read.
-fn check_target(json: &Path, order: &Order) -> Result<(), CliError> {
-    targets::check_one("json", json)?;
-    let files = [("model", &order.model.model), ("adapter", &order.model.adapter)];
-    for (flag, input) in
-        files.into_iter().filter_map(|(flag, path): (_, &Option<PathBuf>)| Some((flag, path.as_ref()?)))
-    {
-        if targets::same_file(input, json) {
-            return Err(CliError::usage(format!(
-                "--json would replace the file that --{flag} reads; choose another name: {}",
-                json.display()
-            )));
-        }
-    }
-    Ok(())
 }
 
 fn write(path: &Path, evaluation: &Evaluation) -> Result<(), CliError> {

@@ -1,6 +1,7 @@
 //! The files behind an order: the recipe to begin from, and the pictures of references and init, wherever they lie.
 
-use std::fs;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -47,14 +48,15 @@ fn read_text(path: &Path) -> Result<String, CliError> {
         std::io::ErrorKind::NotFound => CliError::usage(format!("there is no such recipe; check the path: {shown}")),
         _ => CliError::usage(format!("the recipe cannot be read ({error}); check the path: {shown}")),
     };
-    let metadata = fs::metadata(path).map_err(failed)?;
-    if metadata.is_dir() {
+    if path.is_dir() {
         return Err(CliError::usage(format!("a folder is no recipe; name a file in it: {shown}")));
     }
-    if metadata.len() > LONGEST_RECIPE {
+    // A pipe has no length, so that the bytes are counted as they come.
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(LONGEST_RECIPE + 1).read_to_end(&mut bytes)).map_err(failed)?;
+    if bytes.len() as u64 > LONGEST_RECIPE {
         return Err(CliError::usage(format!("the file is too large for a recipe; give a recipe's JSON file: {shown}")));
     }
-    let bytes = fs::read(path).map_err(failed)?;
     if bytes.starts_with(b"\x89PNG") {
         return Err(CliError::usage(format!(
             "--recipe wants a JSON file, and this is a picture; give it to --from: {shown}"

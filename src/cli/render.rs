@@ -20,7 +20,7 @@ use crate::recipe::ModelFiles;
 /// good.
 ///
 /// # Errors
-/// Bad input, a failed job, or a result that cannot be written. Nothing is written then.
+/// Bad input, a failed job, or a result that cannot be written. There is no new picture then.
 pub fn render(flags: &Flags, start: impl FnOnce() -> Result<Box<dyn Engine>, EngineError>) -> Result<(), CliError> {
     let begun = Instant::now();
     targets::check(flags)?;
@@ -164,9 +164,10 @@ fn write(flags: &Flags, finished: &Finished, carried: &[CarriedReference]) -> Re
     // A device has no ending, and gets a PNG.
     let format = PictureFormat::of(out).unwrap_or_default();
     let bytes = export(&finished.image, &finished.recipe, carried, format)?;
-    write_atomically(out, &bytes).map_err(failed)?;
+    // The picture comes last: where there is one, all of the command was done.
     if let Some(path) = &flags.options.save_latents {
         write_atomically(path, &latents::to_safetensors(&finished.latents)?).map_err(failed)?;
     }
+    write_atomically(out, &bytes).map_err(failed)?;
     Ok(bytes)
 }

@@ -37,8 +37,7 @@ struct Seconds {
 impl<'a> Report<'a> {
     pub fn new(finished: &'a Finished, total: f64, out: &Path) -> Self {
         let timings = &finished.timings;
-        // The engine says both in one phrase, such as "cpu, f32".
-        let (device, dtype) = finished.device.rsplit_once(", ").unwrap_or((&finished.device, ""));
+        let (device, dtype) = finished.device_and_dtype();
         Self {
             seconds: Seconds {
                 loading: timings.loading_secs,

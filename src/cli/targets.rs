@@ -5,8 +5,12 @@ use std::path::{Path, PathBuf};
 
 use super::error::{CliError, shown};
 use super::flags::{Base, BoardFlags, Flags};
+use crate::engine::ModelPaths;
 use crate::library;
 use crate::pixels::PictureFormat;
+
+/// The page for a browser, in its folder.
+pub const PAGE: &str = "index.html";
 
 /// Checks `--out` and `--save-latents`: that they can be written, and that they replace nothing that is read.
 ///
@@ -24,7 +28,8 @@ pub fn check(flags: &Flags) -> Result<(), CliError> {
             better.display()
         )));
     }
-    let mut targets = vec![("out", out)];
+    let inputs = Inputs::of(flags);
+    inputs.spare("--out", out)?;
     if let Some(latents) = &flags.options.save_latents {
         check_one("save-latents", latents)?;
         if same_file(latents, out) {
@@ -33,15 +38,7 @@ pub fn check(flags: &Flags) -> Result<(), CliError> {
                 out.display()
             )));
         }
-        targets.push(("save-latents", latents));
-    }
-    for (target, path) in targets {
-        if let Some((input, _)) = inputs(flags).into_iter().find(|(_, input)| same_file(input, path)) {
-            return Err(CliError::usage(format!(
-                "--{target} would replace the file that --{input} reads; choose another name: {}",
-                path.display()
-            )));
-        }
+        inputs.spare("--save-latents", latents)?;
     }
     Ok(())
 }
@@ -58,7 +55,7 @@ pub fn check_board(flags: &BoardFlags) -> Result<(), CliError> {
             return Err(CliError::usage(format!("--{flag} wants a folder, and this is a file: {}", folder.display())));
         }
         // A folder that is not there yet is tried as a name in its own folder.
-        check_one(flag, &if folder.is_dir() { folder.join("index.html") } else { folder.clone() })?;
+        check_one(flag, &if folder.is_dir() { folder.join(PAGE) } else { folder.clone() })?;
     }
     Ok(())
 }
@@ -68,19 +65,94 @@ pub fn check_one(flag: &str, path: &Path) -> Result<(), CliError> {
     library::check_target(path).map_err(|error| CliError::usage(format!("--{flag}: {error}")))
 }
 
-/// Files that must outlive the command. The picture of `--from` may be replaced: it is made anew.
-fn inputs(flags: &Flags) -> Vec<(&'static str, &PathBuf)> {
-    let mut inputs: Vec<(&'static str, &PathBuf)> =
-        flags.references.iter().map(|(path, _)| ("reference", path)).collect();
-    inputs.extend(flags.init.iter().map(|path| ("init", path)));
-    inputs.extend(flags.model.model.iter().map(|path| ("model", path)));
-    inputs.extend(flags.model.vae.iter().map(|path| ("vae", path)));
-    inputs.extend(flags.loras.each.iter().map(|(path, _)| ("lora", path)));
-    inputs.extend(flags.model.adapter.iter().map(|path| ("adapter", path)));
-    if let Some(Base::Recipe(path)) = &flags.base {
-        inputs.push(("recipe", path));
+/// Checks that no file of a board replaces what the board reads, and that the sheet is no cell. `cells` are the names of the
+/// cells' files, `pictures` the files that its axes name.
+///
+/// # Errors
+/// The first file that is an input too.
+pub fn check_cells<'a>(
+    flags: &BoardFlags,
+    cells: &[String],
+    pictures: impl Iterator<Item = &'a PathBuf>,
+) -> Result<(), CliError> {
+    let mut inputs = Inputs::of(&flags.render);
+    pictures.for_each(|path| inputs.add("an axis", path));
+    let out = &flags.render.options.out;
+    inputs.spare("--out", out)?;
+    // The sheet may take the place of the one that it is made from; a cell is another picture than that.
+    if let Some(Base::Picture(path)) = &flags.render.base {
+        inputs.add("--from", path);
     }
-    inputs
+    let page = [PAGE.to_owned()];
+    let cells = cells.iter();
+    for (flag, folder, names) in
+        [("--cells", &flags.cells, cells.clone().chain(&[])), ("--html", &flags.html, cells.chain(&page))]
+    {
+        let Some(folder) = folder else { continue };
+        for path in names.map(|name| folder.join(name)) {
+            inputs.spare(flag, &path)?;
+            if same_file(&path, out) {
+                return Err(CliError::usage(format!(
+                    "--out is also the name of a file of {flag}; choose another: {}",
+                    out.display()
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The files and folders that must outlive the command, each with what names it. The picture of `--from` is none of them: it
+/// may be made anew.
+pub struct Inputs(Vec<(&'static str, PathBuf)>);
+
+impl Inputs {
+    /// Everything that flags name.
+    pub fn of(flags: &Flags) -> Self {
+        let mut inputs = Self::of_model(&flags.model);
+        flags.references.iter().for_each(|(path, _)| inputs.add("--reference", path));
+        flags.init.iter().for_each(|path| inputs.add("--init", path));
+        flags.loras.each.iter().for_each(|(path, _)| inputs.add("--lora", path));
+        if let Some(Base::Recipe(path)) = &flags.base {
+            inputs.add("--recipe", path);
+        }
+        inputs
+    }
+
+    /// The parts of a model.
+    pub fn of_model(model: &ModelPaths) -> Self {
+        let mut inputs = Self(Vec::new());
+        let ModelPaths { model, vae, loras, adapter, image_encoder } = model;
+        model.iter().for_each(|path| inputs.add("--model", path));
+        vae.iter().for_each(|path| inputs.add("--vae", path));
+        loras.iter().for_each(|path| inputs.add("--lora", path));
+        adapter.iter().for_each(|path| inputs.add("--adapter", path));
+        image_encoder.iter().for_each(|path| inputs.add("--image-encoder", path));
+        inputs
+    }
+
+    fn add(&mut self, what: &'static str, path: &Path) {
+        self.0.extend(resolved(path).map(|path| (what, path)));
+    }
+
+    /// Refuses a target that is one of these, or lies in a folder that is.
+    ///
+    /// # Errors
+    /// The input that would be lost.
+    pub fn spare(&self, target: &str, path: &Path) -> Result<(), CliError> {
+        if is_device(path) {
+            return Ok(());
+        }
+        // A link is followed when it is written; and a link in a model's folder belongs to the model.
+        let names = [resolved(path), beside_its_folder(path)];
+        let hit = |(_, input): &&(&str, PathBuf)| names.iter().flatten().any(|name| name.starts_with(input));
+        let Some((what, input)) = self.0.iter().find(hit) else { return Ok(()) };
+        let harm = if input.is_dir() { "write into the folder" } else { "replace the file" };
+        Err(CliError::usage(format!(
+            "{target} would {harm} that {what} reads; choose another place: {}",
+            path.display()
+        )))
+    }
 }
 
 fn is_device(path: &Path) -> bool {
@@ -88,7 +160,7 @@ fn is_device(path: &Path) -> bool {
 }
 
 /// Whether two paths name one file. A target that is not there yet is known by its folder and its name.
-pub fn same_file(a: &Path, b: &Path) -> bool {
+fn same_file(a: &Path, b: &Path) -> bool {
     match (resolved(a), resolved(b)) {
         (Some(a), Some(b)) => a == b && !is_device(&a),
         _ => a == b,
@@ -96,9 +168,10 @@ pub fn same_file(a: &Path, b: &Path) -> bool {
 }
 
 fn resolved(path: &Path) -> Option<PathBuf> {
-    if let Ok(path) = fs::canonicalize(path) {
-        return Some(path);
-    }
+    fs::canonicalize(path).ok().or_else(|| beside_its_folder(path))
+}
+
+fn beside_its_folder(path: &Path) -> Option<PathBuf> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     Some(fs::canonicalize(folder).ok()?.join(path.file_name()?))
 }

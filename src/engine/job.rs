@@ -134,6 +134,13 @@ pub struct Finished {
     pub device: String,
 }
 
+impl Finished {
+    /// The device and the dtype apart, such as "cpu" and "f32".
+    pub fn device_and_dtype(&self) -> (&str, &str) {
+        self.device.rsplit_once(", ").unwrap_or((&self.device, ""))
+    }
+}
+
 /// Seconds per stage, and what else was counted; a stage answered from a cache takes none.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Timings {

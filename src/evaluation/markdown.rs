@@ -9,8 +9,8 @@ impl Evaluation {
     /// The tables that the command prints.
     pub fn markdown(&self) -> String {
         let mut out = format!(
-            "Model {}, judge: {}. {} pictures a mode in {:.0} s on {}; 95% intervals in brackets.\n",
-            self.model, self.judge, self.pictures, self.seconds, self.device
+            "Model {}, judge: {}. {} pictures a mode in {:.0} s on {} in {}; 95% intervals in brackets.\n",
+            self.model, self.judge, self.pictures, self.seconds, self.device, self.dtype
         );
         if let Some(accuracy) = &self.judge_on_references {
             let _ = writeln!(

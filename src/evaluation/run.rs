@@ -41,6 +41,7 @@ pub struct Evaluation {
     pub pictures: usize,
     pub seconds: f64,
     pub device: String,
+    pub dtype: String,
     /// What was left out, and why; a sentence each.
     pub notices: Vec<String>,
 }
@@ -97,7 +98,10 @@ pub fn evaluate(
         }
     }
     let last = last.ok_or_else(|| EngineError::Input("an evaluation needs at least one picture a mode".to_owned()))?;
+    let (device, dtype) = last.device_and_dtype();
     Ok(Evaluation {
+        device: device.to_owned(),
+        dtype: dtype.to_owned(),
         model: last.recipe.model.model,
         judge: judge.name(),
         modes: outcomes.iter().map(|(mode, list)| ModeSummary::new(mode, list)).collect(),
@@ -106,7 +110,6 @@ pub fn evaluate(
         judge_on_references: on_references(&set, &mut judge)?,
         pictures: order.pictures,
         seconds: (began.elapsed().as_secs_f64() * 10.0).round() / 10.0,
-        device: last.device,
         notices,
     })
 }

@@ -211,7 +211,7 @@ fn new_file_permissions() -> Option<Permissions> {
 fn resolve(path: &Path) -> Result<(PathBuf, Option<Metadata>), LibraryError> {
     let shown = || shown(path);
     let is_link = fs::symlink_metadata(path).is_ok_and(|m| m.is_symlink());
-    let target = if is_link { fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()) } else { path.to_owned() };
+    let target = if is_link { fs::canonicalize(path).unwrap_or_else(|_| behind_links(path)) } else { path.to_owned() };
     let existing = match fs::metadata(&target) {
         Ok(metadata) if metadata.is_dir() => return Err(LibraryError::IsFolder { path: shown() }),
         Ok(metadata) if metadata.is_file() && metadata.permissions().readonly() => {
@@ -239,6 +239,22 @@ fn resolve(path: &Path) -> Result<(PathBuf, Option<Metadata>), LibraryError> {
         }
     }
     Ok((target, existing))
+}
+
+/// Where a chain of links ends in a name that nothing has yet. What can be opened but has no path, such as the pipe behind
+/// `/dev/stdout`, stays as it is.
+fn behind_links(path: &Path) -> PathBuf {
+    // As many as Linux follows; a circle is told when it is opened.
+    const MOST_LINKS: usize = 40;
+    let mut target = path.to_owned();
+    if fs::metadata(path).is_ok() {
+        return target;
+    }
+    for _ in 0..MOST_LINKS {
+        let Ok(link) = fs::read_link(&target) else { break };
+        target = folder_of(&target).join(link);
+    }
+    target
 }
 
 fn folder_of(path: &Path) -> &Path {
