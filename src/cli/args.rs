@@ -235,7 +235,7 @@ fn inspect() -> Command {
                 .num_args(1..)
                 .required(true)
                 .value_parser(PathBufValueParser::new())
-                .help("Weights, a model folder, or a picture"),
+                .help("Weights, a model folder, a picture, a recipe or a style"),
         )
 }
 
@@ -249,8 +249,9 @@ pub fn text(name: &'static str, value: &'static str, help: impl Into<String>) ->
     Arg::new(name).long(name).value_name(value).allow_hyphen_values(true).help(help.into())
 }
 
-fn switch(name: &'static str, help: &'static str) -> Arg {
-    Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+/// A flag without a value; giving it twice is no fault.
+pub fn switch(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).action(ArgAction::SetTrue).overrides_with(name).help(help)
 }
 
 pub fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
@@ -262,23 +263,49 @@ fn scoped(name: &'static str, value: &'static str, help: impl Into<String>) -> A
     text(name, value, help).action(ArgAction::Append)
 }
 
-/// The first flag in `words`, which begin with a command, whose value was forgotten, so that the next flag stands in its
-/// place.
+/// The command that `words` begin with, however deep it lies, and its words: `styles save`.
+pub fn named<'a>(whole: &'a Command, words: &[OsString]) -> (&'a Command, Vec<&'a str>) {
+    let mut found = (whole, Vec::new());
+    for word in words {
+        let Some(inner) = word.to_str().and_then(|word| found.0.find_subcommand(word)) else { break };
+        found.0 = inner;
+        found.1.push(inner.get_name());
+    }
+    found
+}
+
+/// The commands that have the flag `--name`, by their words.
+pub fn commands_with(whole: &Command, name: &str) -> Vec<String> {
+    let inner = |command: &Command| {
+        let above = command.get_name().to_owned();
+        commands_with(command, name).into_iter().map(move |below| format!("{above} {below}")).collect::<Vec<_>>()
+    };
+    let mut out = Vec::new();
+    for command in whole.get_subcommands().filter(|command| !command.is_hide_set()) {
+        if command.get_arguments().any(|arg| arg.get_long() == Some(name)) {
+            out.push(command.get_name().to_owned());
+        }
+        out.extend(inner(command));
+    }
+    out
+}
+
+/// The first flag in `words` whose value was forgotten, so that the next flag of their command stands in its place.
 ///
 /// The parser cannot tell, because a prompt may begin with dashes; `--prompt=--out` says that it does.
 pub fn forgotten_value(words: &[OsString]) -> Option<(String, String)> {
     let whole = command();
-    let subcommand = whole.find_subcommand(words.first()?)?;
+    let (command, path) = named(&whole, words);
     let known = |word: &str| {
         let name = word.strip_prefix("--")?;
         let name = name.split_once('=').map_or(name, |(name, _)| name);
         if name == "help" {
             return Some(false);
         }
-        let arg = subcommand.get_arguments().find(|arg| arg.get_long() == Some(name))?;
+        let arg = command.get_arguments().find(|arg| arg.get_long() == Some(name))?;
         Some(arg.get_action().takes_values())
     };
-    let mut words = words.iter().map(|word| word.to_string_lossy());
+    let mut words = words.iter().skip(path.len()).map(|word| word.to_string_lossy());
     while let Some(word) = words.next() {
         if known(&word) == Some(true) && !word.contains('=') {
             let value = words.next()?;

@@ -26,6 +26,9 @@ pub fn import(matches: &ArgMatches) -> Result<(), CliError> {
     let Some(out) = matches.get_one::<std::ffi::OsString>("out").map(PathBuf::from) else {
         return Err(CliError::usage("the result needs a place; add --out FILE.safetensors"));
     };
+    if out.as_os_str().is_empty() {
+        return Err(CliError::usage("--out is empty; name the file that is to be written, FILE.safetensors"));
+    }
     if !out.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("safetensors")) {
         let better = out.with_extension("safetensors");
         return Err(CliError::usage(format!(

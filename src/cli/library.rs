@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{ArgMatches, Command};
 use serde::Serialize;
 
-use super::args::text;
+use super::args::{switch, text};
 use super::console::Console;
 use super::error::{CliError, one_line, shown};
 use super::{console, print_line};
@@ -31,15 +31,11 @@ pub fn command() -> Command {
         .subcommand(
             command("list", "List finished pictures, the newest first")
                 .override_usage("instantstyle library list [--search TEXT] [--stars N] [--limit N] [--json]")
+                .args_override_self(true)
                 .arg(text("search", "TEXT", "Words of the prompt, whole or begun, in any order"))
                 .arg(text("stars", "N", "Only pictures with at least so many stars, 1 to 5"))
                 .arg(text("limit", "N", "At most so many pictures [default: 100]"))
-                .arg(
-                    Arg::new("json")
-                        .long("json")
-                        .action(ArgAction::SetTrue)
-                        .help("Print one JSON line for each picture, with its recipe"),
-                ),
+                .arg(switch("json", "Print one JSON line for each picture, with its recipe")),
         )
         .subcommand(command("rebuild", "Make the library's database again from the pictures; stars stay"))
 }

@@ -75,7 +75,7 @@ fn dispatch(
         Ok(matches) => matches,
         // --help and --version.
         Err(error) if !error.use_stderr() => return print(&error.render().to_string()),
-        Err(error) => return Err(usage::explain(&error)),
+        Err(error) => return Err(usage::explain(&error, words)),
     };
     match matches.subcommand() {
         Some(("render", matches)) => render::render(&flags::Flags::read(matches)?, start_engine),

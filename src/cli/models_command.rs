@@ -1,9 +1,9 @@
 //! The words of `instantstyle models`, and what `--help` says about them.
 
 use clap::builder::PathBufValueParser;
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, Command};
 
-use super::args::path;
+use super::args::{path, switch};
 use crate::models::CONVERT;
 
 const MODELS_HELP: &str = "\
@@ -22,7 +22,6 @@ A download that was stopped (Ctrl+C) goes on where it was when run again.";
 /// `instantstyle models` and what belongs to it.
 pub fn command() -> Command {
     let sub = |name: &'static str, about: &'static str| Command::new(name).about(about).max_term_width(110);
-    let json = || Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print one JSON line");
     let folder =
         || Arg::new("folder").value_name("FOLDER").required(true).num_args(1..).value_parser(PathBufValueParser::new());
     sub("models", "Find, fetch and convert model files")
@@ -33,18 +32,13 @@ pub fn command() -> Command {
         .subcommand(
             sub("list", "The models that there are: purpose, size, licence, and where they lie")
                 .override_usage("instantstyle models list [--json]")
-                .arg(json()),
+                .arg(switch("json", "Print one JSON line")),
         )
         .subcommand(
             sub("get", "Fetch models of the list; one that is on this computer already is not fetched again")
                 .override_usage("instantstyle models get NAME… [--yes]")
                 .arg(Arg::new("name").value_name("NAME").required(true).num_args(1..).help("Names of `models list`"))
-                .arg(
-                    Arg::new("yes")
-                        .long("yes")
-                        .action(ArgAction::SetTrue)
-                        .help("Accept the licence without being asked"),
-                ),
+                .arg(switch("yes", "Accept the licence without being asked")),
         )
         .subcommand(
             sub("import", "Convert a .bin of torch to safetensors, in a process of its own that runs nothing of it")
@@ -56,7 +50,10 @@ pub fn command() -> Command {
                         .value_parser(PathBufValueParser::new())
                         .help("A file that torch.save wrote, such as an IP-Adapter"),
                 )
-                .arg(path("out", "FILE.safetensors", "Where the result goes; an existing file is replaced (required)")),
+                .arg(
+                    path("out", "FILE.safetensors", "Where the result goes; an existing file is replaced (required)")
+                        .overrides_with("out"),
+                ),
         )
         // What `import` starts: it is confined and then opens the file.
         .subcommand(

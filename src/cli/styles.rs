@@ -3,10 +3,10 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command};
 use serde::Serialize;
 
-use super::args::{self, path};
+use super::args::{self, path, switch};
 use super::compose::{apply, file_name};
 use super::error::{CliError, one_line};
 use super::flags::{Scope, scopes};
@@ -38,9 +38,9 @@ pub fn command() -> Command {
         .after_help(EXAMPLES)
         .disable_help_subcommand(true)
         .subcommand(
-            command("list", "List the styles").override_usage("instantstyle styles list [--json]").arg(
-                Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print one JSON line for each style"),
-            ),
+            command("list", "List the styles")
+                .override_usage("instantstyle styles list [--json]")
+                .arg(switch("json", "Print one JSON line for each style")),
         )
         .subcommand(save)
         .subcommand(
@@ -110,6 +110,9 @@ fn save(styles: &Styles, matches: &ArgMatches) -> Result<(), CliError> {
     let name = name(matches)?;
     let path = matches.get_one::<OsString>("reference").map(Path::new);
     let path = path.ok_or_else(|| CliError::usage("a style needs a picture; add --reference PATH"))?;
+    if path.as_os_str().is_empty() {
+        return Err(CliError::usage("--reference is empty; name the picture whose style it is"));
+    }
     let picture = Picture::open(path)?;
     let mut reference = Reference { hash: picture.hash.clone(), name: file_name(path), ..Reference::default() };
     let starts: Vec<usize> = matches.indices_of("reference").into_iter().flatten().take(1).collect();
@@ -147,7 +150,7 @@ fn list(styles: &Styles, is_json: bool) -> Result<(), CliError> {
 }
 
 /// Names and files that do not fit are the artist's to mend; the rest is the machine's.
-fn explain(error: LibraryError) -> CliError {
+pub fn explain(error: LibraryError) -> CliError {
     let is_input = matches!(
         error,
         LibraryError::NoSuchStyle { .. }
