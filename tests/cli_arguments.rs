@@ -213,12 +213,41 @@ fn forgotten_and_unknown_words_are_told_in_one_line() {
         (&["render", "--out", "o.png", "--recipe", "a.json", "--from", "a.png"], &["--recipe", "--from"]),
         (&["inspect"], &["FILE"]),
         (&["inspect", "--deep", "a.png"], &["--deep"]),
-        (&["--fullscreen"], &["--fullscreen"]),
+        (&["--fullscreen"], &["--fullscreen", "`instantstyle --help`"]),
+        // The help that is named is that of the command which was meant, however deep.
+        (&["bench", "--foo"], &["--foo", "`instantstyle bench --help`"]),
+        (&["inspect", "--json", "a.png"], &["--json", "`instantstyle inspect --help`"]),
+        (&["models", "list", "--foo"], &["--foo", "`instantstyle models list --help`"]),
+        (&["models", "folders", "foo"], &["'foo'", "`instantstyle models folders --help`"]),
+        (&["library", "foo"], &["'foo'", "`instantstyle library --help`"]),
+        (&["styles", "list", "foo"], &["'foo'", "`instantstyle styles list --help`"]),
+        (&["board", "--save-latents", "x"], &["--save-latents", "belongs to render", "`instantstyle board --help`"]),
+        (&["library", "list", "--search", "--stars"], &["--search", "no value", "--stars"]),
+        (&["styles", "save", "Z", "--reference", "a.png", "--subtract", "--strength"], &["--subtract", "no value"]),
+        (&["styles", "save", "Z", "--reference", "a.png", "--reference", "a.png"], &["--reference", "more than once"]),
+        (&["styles", "save", "Z", "--reference", ""], &["--reference", "empty"]),
+        (&["inspect", "a.png", ""], &["empty", "a file"]),
+        (&["models", "folders", "add", ""], &["empty", "a folder"]),
+        (&["models", "import", "a.png", "--out", "a.bin", "--out", "o.safetensors"], &["a.png is a picture"]),
     ] {
         let line = place.refused(arguments);
         for word in words {
             assert!(line.contains(word), "{arguments:?}: '{word}' is not in: {line}");
         }
+    }
+}
+
+#[test]
+fn a_flag_that_is_given_again_is_no_fault() {
+    let place = Place::new();
+    for arguments in [
+        &["library", "list", "--limit", "1", "--limit", "2", "--json", "--json"][..],
+        &["styles", "list", "--json", "--json"],
+        &["models", "list", "--json", "--json"],
+    ] {
+        let output = place.run(arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), said.as_ref()), (Some(0), ""), "{arguments:?}");
     }
 }
 
@@ -323,6 +352,47 @@ fn inspect_reports_every_file_and_fails_if_one_is_bad() {
 
     let output = place.run(&["inspect", "a.png", "recipe.json"]);
     assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));
+}
+
+#[test]
+fn inspect_names_every_file_and_what_it_is() {
+    let place = Place::new();
+    place.write("steps.json", r#"{"steps": 0}"#);
+    place.write("list.json", "[1]");
+    place.write("empty.json", "");
+    place.write("cut.json", r#"{"prompt": "a fi"#);
+    place.write("answer.json", r#"{"error": "no such model"}"#);
+    place.write("model_index.json", r#"{"_class_name": "StableDiffusionXLPipeline"}"#);
+    place.write("unet.json", r#"{"_class_name": "UNet2DConditionModel", "sample_size": 128}"#);
+    place.write("config.json", r#"{"architectures": ["CLIPTextModel"]}"#);
+    place.write("m.safetensors.index.json", r#"{"weight_map": {"a": "gone.safetensors"}}"#);
+    place.write("marked.json", "\u{feff}{\"prompt\": \"a fish\"}");
+    assert!(place.run(&["styles", "save", "Ink", "--reference", "a.png"]).status.success());
+    assert!(place.run(&["styles", "export", "Ink", "ink.zip"]).status.success());
+    place.write("bad.instantstyle-style", "PK");
+    std::fs::create_dir(place.path().join("nothing")).unwrap();
+    for (name, status, words) in [
+        ("steps.json", 2, "steps is 0"),
+        ("list.json", 2, "neither a recipe"),
+        ("empty.json", 2, "is empty"),
+        ("cut.json", 2, "no whole JSON"),
+        ("answer.json", 2, "'error'"),
+        ("model_index.json", 0, "the index of a model in diffusers format (StableDiffusionXLPipeline)"),
+        ("unet.json", 0, "the settings of a part of a model (UNet2DConditionModel)"),
+        ("config.json", 0, "CLIPTextModel"),
+        ("m.safetensors.index.json", 2, "'gone.safetensors' is not beside it"),
+        ("marked.json", 0, "a recipe"),
+        ("ink.zip", 0, "a style, 'Ink'"),
+        ("bad.instantstyle-style", 2, "no style"),
+        ("nothing", 2, "model_index.json or config.json"),
+    ] {
+        let output = place.run(&["inspect", name]);
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert_eq!(output.status.code(), Some(status), "{name}: {said}");
+        assert!(said.contains(name) && said.contains(words), "{name}: {said}");
+    }
+    // A mark at the beginning is no fault for `render` either: the recipe is read, and then lacks nothing but a model.
+    place.render_refused(&["--recipe", "marked.json", "--model", "nowhere"], &["nowhere"]);
 }
 
 #[test]

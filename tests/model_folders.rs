@@ -2,14 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "common/copy.rs"]
+mod copying;
 #[path = "common/tensors.rs"]
 mod tensors;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 use std::sync::Arc;
 
 use candle_core::{DType, Device};
+use copying::copy;
 use instantstyle::weights::{Dtype, ModelFolder, Weights, WeightsError, inspect};
 use tensors::{header_only, safetensors, tiny, write};
 
@@ -135,7 +139,8 @@ fn model_folders_say_what_they_lack() {
     assert!(said(&write(root, "old.ckpt", b"\x80\x02}q\0X\x0a")).contains("PyTorch pickle"));
     assert!(said(&write(root, "lone.safetensors", &tiny())).contains("no known kind, not a model"));
     assert!(said(&write(root, "cut.safetensors", &checkpoint[..40])).contains("cut short"));
-    assert!(said(&write(root, "notes.txt", b"hello")).contains("is a file, not a folder"));
+    assert!(said(&write(root, "notes.txt", b"gr\xc3\xbcn")).contains("notes.txt is a text file"));
+    assert!(said(&write(root, "p.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")).contains("p.png is a picture"));
 
     write(
         root,
@@ -199,9 +204,108 @@ fn parts_of_models_are_inspected_where_they_lie() {
     // In shards, under diffusers' own name.
     let found = inspect(&golden.join("model_b/unet")).unwrap();
     assert!(found.what.starts_with("the folder of a UNet (") && found.wrong.is_empty(), "{found}");
-    let tower = golden.join("vision_a/model.safetensors");
-    let needs = inspect(&tower).unwrap().needs;
-    assert_eq!(needs, [format!("to be given as its folder, {}", golden.join("vision_a").display())]);
+    // An encoder's settings lie beside it; another part is given with the whole model.
+    assert!(inspect(&golden.join("vision_a/model.safetensors")).unwrap().needs.is_empty());
+    let needs = inspect(&golden.join("model_a/text_encoder/model.safetensors")).unwrap().needs;
+    assert_eq!(
+        needs,
+        [format!("the rest of its model, to be given as the folder {}", golden.join("model_a").display())]
+    );
     let needs = inspect(&golden.join("adapter_a.safetensors")).unwrap().needs;
     assert_eq!(needs[0], "a model with cross-attention 48 wide");
+}
+
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+fn program(home: &Path, arguments: &[&str]) -> Output {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_instantstyle"));
+    program.args(arguments).current_dir(home).env("INSTANTSTYLE_HOME", home.join("home")).output().unwrap()
+}
+
+/// One step of a small picture with more flags; the latents, or the line of the error.
+fn render(home: &Path, flags: &[&str]) -> Result<Vec<u8>, String> {
+    let fixed = ["render", "--prompt", "x", "--steps", "1", "--width", "64", "--height", "64", "--seed", "1"];
+    let out = ["--out", "o.png", "--save-latents", "l.safetensors"];
+    let output = program(home, &[&fixed[..], &out, flags].concat());
+    match output.status.code() {
+        Some(0) => Ok(std::fs::read(home.join("l.safetensors")).unwrap()),
+        Some(2) => Err(String::from_utf8(output.stderr).unwrap()),
+        other => panic!("{other:?}: {}", String::from_utf8_lossy(&output.stderr)),
+    }
+}
+
+/// What opening a model refuses, a look at it calls wrong, with the same status; what is never opened is no fault.
+#[test]
+fn inspect_and_render_agree_on_a_folder() {
+    let model = golden().join("model_a");
+    let vae = std::fs::read(model.join("vae/diffusion_pytorch_model.safetensors")).unwrap();
+    let scheduler = r#"{"_class_name": "EulerDiscreteScheduler", "beta_schedule": "wavy"}"#;
+    let unet = "unet/diffusion_pytorch_model.safetensors";
+    let checker = r#"{"_class_name": "StableDiffusionXLPipeline", "safety_checker": ["x", "Checker"]}"#;
+    // The file that is replaced, by what (nothing: removed), and a word of the complaint.
+    let faults: &[(&str, Option<&[u8]>, &str)] = &[
+        (unet, Some(&vae), "a VAE (4 latent channels), not a UNet"),
+        (unet, Some(&tiny()), "no known kind, not a UNet"),
+        ("vae/config.json", Some(b"{\"latent_channels\": "), "vae/config.json cannot be read"),
+        ("unet/config.json", Some(b"{}"), unet),
+        ("scheduler/scheduler_config.json", Some(scheduler.as_bytes()), "beta_schedule"),
+        ("scheduler/scheduler_config.json", None, "scheduler/scheduler_config.json"),
+        ("tokenizer/vocab.json", Some(b"[]"), "vocab.json"),
+        ("instantstyle.json", Some(b"{\"steps\": 0}"), "steps is 0"),
+        ("model_index.json", Some(checker.as_bytes()), ""),
+    ];
+    for (file, content, word) in faults {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path();
+        copy(&model, &home.join("m"));
+        match content {
+            Some(content) => drop(write(&home.join("m"), file, content)),
+            None => std::fs::remove_file(home.join("m").join(file)).unwrap(),
+        }
+        let output = program(home, &["inspect", "m"]);
+        let said = String::from_utf8(output.stdout).unwrap();
+        let status = if word.is_empty() { 0 } else { 2 };
+        assert_eq!(output.status.code(), Some(status), "{file}: {said}");
+        let wrong: Vec<&str> = said.lines().filter(|line| line.contains("wrong: ")).collect();
+        assert_eq!(wrong.len(), status as usize / 2, "{file}: {said}");
+        assert!(wrong.iter().all(|line| line.contains(word)), "{file}: {said}");
+        // The model's own defaults are asked for: flags would stand in for them.
+        let painted = match *file {
+            "instantstyle.json" => program(home, &["render", "--prompt", "x", "--model", "m", "--out", "o.png"]),
+            _ => program(
+                home,
+                &["render", "--steps", "1", "--width", "64", "--height", "64", "--model", "m", "--out", "o.png"],
+            ),
+        };
+        assert_eq!(painted.status.code(), Some(status), "{file}: {}", String::from_utf8_lossy(&painted.stderr));
+    }
+}
+
+#[test]
+fn the_file_of_a_part_serves_with_the_settings_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path();
+    let [model, vae, encoder, adapter, reference] =
+        ["model_a", "model_a/vae", "vision_a", "adapter_a.safetensors", "ref1.png"]
+            .map(|name| golden().join(name).to_str().unwrap().to_owned());
+    let painted = |vae: &str, encoder: &str| {
+        let references = ["--reference", &reference, "--adapter", &adapter, "--image-encoder", encoder];
+        render(home, &[&["--model", &model, "--vae", vae], &references[..]].concat())
+    };
+    let files = (format!("{vae}/diffusion_pytorch_model.safetensors"), format!("{encoder}/model.safetensors"));
+    assert_eq!(painted(&files.0, &files.1).unwrap(), painted(&vae, &encoder).unwrap());
+    let said = program(home, &["inspect", "l.safetensors", &files.0, &files.1]);
+    assert_eq!(said.status.code(), Some(0), "{said:?}");
+    let said = String::from_utf8(said.stdout).unwrap();
+    assert!(said.contains("l.safetensors: the latents of a picture (4 channels, "), "{said}");
+
+    // Without them the sentence asks for them.
+    std::fs::copy(&files.0, home.join("vae.safetensors")).unwrap();
+    std::fs::copy(&files.1, home.join("tower.safetensors")).unwrap();
+    let said = painted("vae.safetensors", &encoder).unwrap_err();
+    assert!(said.contains("cannot be used as a VAE") && said.contains("config.json beside it"), "{said}");
+    let said = painted(&vae, "tower.safetensors").unwrap_err();
+    assert!(said.contains("config.json") && said.contains("beside tower.safetensors"), "{said}");
 }

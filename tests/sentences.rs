@@ -124,6 +124,9 @@ impl Table {
     }
 }
 
+/// The beginning of a style's archive.
+const STYLE: &[u8] = b"PK\x03\x04\x14\0\0\0\x08\0\0\0!\0\0\0\0\0\0\0\0\0\0\0\0\0\x0d\0\0\0manifest.json";
+
 fn not_safetensors(table: &mut Table) {
     table.title("In place of a model");
     table.model_path_says("nothing", "nowhere.safetensors", &[]);
@@ -148,6 +151,10 @@ fn not_safetensors(table: &mut Table) {
     table.model_path_says("an empty folder", "empty", &[]);
     table.model_path_says("a part of a folder", "folder/unet", &[]);
     table.model_path_says("a file of a folder", "folder/model_index.json", &[]);
+    table.model_path_says("the weights of a part", "folder/unet/diffusion_pytorch_model.safetensors", &[]);
+    table.model_path_says("a picture", "ref1.png", &[]);
+    table.bytes_say("a text by its ending", "m.txt", "Ein Bild für später.\n".as_bytes());
+    table.bytes_say("a style", "m.instantstyle-style", STYLE);
 }
 
 fn other_kinds(table: &mut Table) {
@@ -236,7 +243,10 @@ fn pairs(table: &mut Table) {
     table.pair_says("a model in place of the adapter", "model.safetensors", "vision_a");
     std::fs::write(table.path("adapter.bin"), b"PK\x03\x04\0\0\x08\x08\0\0archive/data.pkl").unwrap();
     table.pair_says("a pickled adapter", "adapter.bin", "vision_a");
-    table.pair_says("a file in place of the encoder's folder", "adapter_s.safetensors", "vision_a/model.safetensors");
+    std::fs::create_dir(table.path("lone")).unwrap();
+    std::fs::copy(table.path("vision_a/model.safetensors"), table.path("lone/model.safetensors")).unwrap();
+    table.pair_says("an encoder's file without its settings", "adapter_s.safetensors", "lone/model.safetensors");
+    table.pair_says("a picture in place of the encoder", "adapter_s.safetensors", "ref1.png");
     table.pair_says("an adapter in place of the encoder", "adapter_s.safetensors", "adapter_s.safetensors");
     table.pair_says("a text encoder in place of the encoder", "adapter_s.safetensors", "folder/text_encoder");
     table.says("no encoder", &["--reference", "ref1.png", "--adapter", "adapter_s.safetensors"]);

@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 
 use super::error::{CliError, one_line};
 use super::flags::Base;
-use super::{console, print_line, recall};
+use super::json_file::{self, JsonFile};
+use super::{console, print_line, recall, styles};
+use crate::engine::check_files;
+use crate::library::{self, Style};
 use crate::pixels::{self, DecodeError, Picture};
 use crate::recipe::Recipe;
-use crate::weights;
+use crate::weights::{self, Impostor, Kind};
 
 /// Reports every file; a bad one does not stop the others.
 ///
@@ -37,21 +40,24 @@ pub fn inspect(files: &[PathBuf]) -> Result<(), CliError> {
 
 /// What there is to say, and whether the file is of use.
 fn inspect_one(path: &Path) -> Result<(Vec<String>, bool), CliError> {
+    let shown = path.display();
     match kind_of(path) {
-        FileKind::Picture => Ok((picture(path)?, true)),
-        FileKind::Json => {
-            let recipe = recall::read_base(&Base::Recipe(path.to_owned()))?;
-            Ok((recipe_lines(&format!("{}: a recipe", path.display()), &recipe)?, true))
-        }
-        FileKind::Weights => {
-            let found = weights::inspect(path)?;
-            Ok((found.lines(), found.wrong.is_empty()))
-        }
+        FileKind::Picture => picture(path),
+        FileKind::Style => Ok((style(path)?, true)),
+        FileKind::Json => match json_file::look(path)? {
+            JsonFile::Recipe(recipe) => Ok((recipe_lines(&format!("{shown}: a recipe"), path, &recipe)?, true)),
+            JsonFile::Settings { what, needs } => {
+                Ok((vec![format!("{shown}: {what}"), format!("  needs {needs}")], true))
+            }
+            JsonFile::Index => weights(path),
+        },
+        FileKind::Weights => weights(path),
     }
 }
 
 enum FileKind {
     Picture,
+    Style,
     Json,
     /// Or anything else: the room of weights names what it meets.
     Weights,
@@ -62,37 +68,73 @@ fn kind_of(path: &Path) -> FileKind {
     // Opening a pipe would wait for a writer.
     if path.is_file()
         && let Ok(file) = std::fs::File::open(path)
-        && file.take(64).read_to_end(&mut first).is_ok()
+        && file.take(256).read_to_end(&mut first).is_ok()
     {
+        let ends = |ending: &str| path.extension().is_some_and(|own| own.eq_ignore_ascii_case(ending));
         if image::guess_format(&first).is_ok() {
             return FileKind::Picture;
         }
-        if first.trim_ascii_start().starts_with(b"{") {
-            return FileKind::Json;
+        match Impostor::of(&first) {
+            Impostor::Style => return FileKind::Style,
+            Impostor::Json => return FileKind::Json,
+            Impostor::Empty if ends("json") => return FileKind::Json,
+            _ if ends(library::STYLE_ENDING) => return FileKind::Style,
+            _ => {}
         }
     }
     FileKind::Weights
 }
 
-fn picture(path: &Path) -> Result<Vec<String>, CliError> {
+/// Weights and folders, opened as `render` would.
+fn weights(path: &Path) -> Result<(Vec<String>, bool), CliError> {
+    let mut found = weights::inspect(path)?;
+    // What waits for something else cannot be opened on its own; a VAE's model is not looked at.
+    let is_ready =
+        found.needs.is_empty() || !matches!(found.kind(), Some(Kind::Checkpoint { .. } | Kind::ImageEncoder { .. }));
+    if found.wrong.is_empty() && is_ready {
+        found.wrong.extend(check_files(path, found.kind()).err().map(|error| error.to_string()));
+    }
+    let lines = found.lines().iter().map(|line| keep_indent(line)).collect();
+    Ok((lines, found.wrong.is_empty()))
+}
+
+fn picture(path: &Path) -> Result<(Vec<String>, bool), CliError> {
     let picture = Picture::open(path)?;
     let (width, height) = picture.rgb.dimensions();
     let what = format!("{}: a picture, {width} x {height} pixels", path.display());
-    let mut lines = match pixels::recipe_json(path) {
-        Err(DecodeError::NotAPng { .. } | DecodeError::NoRecipe { .. }) => vec![format!("{what}, without a recipe")],
-        Err(error) => vec![format!("{what}, whose recipe cannot be read: {error}")],
+    let wrong = |what: &str, error: String| vec![what.to_owned(), format!("  wrong: its recipe is of no use: {error}")];
+    let (mut lines, is_good) = match pixels::recipe_json(path) {
+        Err(DecodeError::NotAPng { .. } | DecodeError::NoRecipe { .. }) => {
+            (vec![format!("{what}, without a recipe")], true)
+        }
+        Err(error) => (wrong(&what, error.to_string()), false),
         Ok(_) => {
-            let recipe = recall::read_base(&Base::Picture(path.to_owned()))?;
-            recipe_lines(&format!("{what}, with its recipe (--from makes it again)"), &recipe)?
+            let recipe = recall::read_base(&Base::Picture(path.to_owned()));
+            let title = format!("{what}, with its recipe (--from makes it again)");
+            match recipe.and_then(|recipe| recipe_lines(&title, path, &recipe)) {
+                Ok(lines) => (lines, true),
+                Err(error) => (wrong(&what, error.to_string()), false),
+            }
         }
     };
     lines.extend(picture.notices.iter().map(|notice| format!("  {notice}")));
+    Ok((lines.iter().map(|line| keep_indent(line)).collect(), is_good))
+}
+
+/// A style's name and what it takes.
+fn style(path: &Path) -> Result<Vec<String>, CliError> {
+    let Style { name, reference, .. } = library::look_at_style(path).map_err(styles::explain)?;
+    let lines = [
+        format!("{}: a style, '{name}'", path.display()),
+        format!("  takes {} from {}, strength {}", reference.role.name(), reference.name, reference.strength),
+        "  needs `instantstyle styles import` before --style can name it".to_owned(),
+    ];
     Ok(lines.iter().map(|line| keep_indent(line)).collect())
 }
 
 /// The recipe in short, and the pictures that it needs.
-fn recipe_lines(what: &str, recipe: &Recipe) -> Result<Vec<String>, CliError> {
-    recipe.validate()?;
+fn recipe_lines(what: &str, path: &Path, recipe: &Recipe) -> Result<Vec<String>, CliError> {
+    recipe.validate().map_err(|error| CliError::usage(format!("{error}: {}", path.display())))?;
     let mut lines = vec![what.to_owned()];
     lines.push(format!("  prompt: {}", recipe.prompt));
     if let Some(seed) = recipe.seed {
@@ -104,7 +146,7 @@ fn recipe_lines(what: &str, recipe: &Recipe) -> Result<Vec<String>, CliError> {
     for (what, name, hash) in
         wanted.chain(recipe.init.iter().map(|init| ("picture to begin from", &init.name, &init.hash)))
     {
-        let kept = match crate::library::find_reference(hash) {
+        let kept = match library::find_reference(hash) {
             Some(_) => "in the library",
             None => "not in the library",
         };

@@ -17,6 +17,7 @@ mod evaluate;
 mod flags;
 mod import;
 mod inspect;
+mod json_file;
 mod latents;
 mod library;
 mod lora_flags;

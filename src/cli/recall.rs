@@ -62,8 +62,9 @@ fn read_text(path: &Path) -> Result<String, CliError> {
             "--recipe wants a JSON file, and this is a picture; give it to --from: {shown}"
         )));
     }
-    String::from_utf8(bytes)
-        .map_err(|_| CliError::usage(format!("the recipe is not text; give a recipe's JSON file: {shown}")))
+    // Windows' editors begin a text with a mark that is none of it.
+    let text = String::from_utf8(bytes).map(|text| text.trim_start_matches('\u{feff}').to_owned());
+    text.map_err(|_| CliError::usage(format!("the recipe is not text; give a recipe's JSON file: {shown}")))
 }
 
 /// The pictures of an order, decoded; hash and name go into its recipe, notices into its notices.

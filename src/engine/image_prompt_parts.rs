@@ -56,13 +56,7 @@ pub(super) fn image_prompt_parts(
             )));
         }
     };
-    let within = |name: &str| if part.is_empty() { name.to_owned() } else { format!("{part}/{name}") };
-    let encoder_config: ClipVisionConfig = encoder_folder.json(&within("config.json"))?;
-    let encoder = encoder_folder.weights(part)?;
-    let kind = identify(&encoder);
-    if !matches!(kind, Kind::ImageEncoder { .. } | Kind::Unknown) {
-        return Err(no_encoder(encoder.name(), kind.to_string()));
-    }
+    let (encoder_config, encoder, processor) = encoder_parts(&encoder_folder, part, notices)?;
     let info = AdapterInfo::read(&adapter)?;
     let cross_attentions = block_infos.iter().map(|block| block.cross_attentions.len()).sum();
     let unet_width = match &unet.cross_attention_dim {
@@ -70,25 +64,41 @@ pub(super) fn image_prompt_parts(
         PerLevel::Each(_) => info.cross_attention_dim,
     };
     pair(&info, unet_width, cross_attentions, encoder_config.projection_dim, encoder_config.hidden_size)?;
-    checked(&encoder, notices, |vb| ClipVisionModelWithProjection::new(&encoder_config, vb).map(drop))?;
     let projection = projection_shape(&info, &adapter)?;
     checked(&adapter, notices, |vb| {
         ImageProjection::new(&projection, vb.clone())?;
         all_key_values(block_infos, projection.cross_attention_dim(), &vb).map(drop)
     })?;
-    let processor = match encoder_folder.text(&within("preprocessor_config.json"))? {
+    Ok(ImagePromptParts { info, projection, adapter, encoder_config, encoder, processor })
+}
+
+/// The image encoder in `part` of a folder: its settings, its weights, and how a picture is prepared for it.
+pub(super) fn encoder_parts(
+    folder: &ModelFolder,
+    part: &str,
+    notices: &mut Vec<String>,
+) -> Result<(ClipVisionConfig, Arc<Weights>, ClipImageProcessor), EngineError> {
+    let within = |name: &str| if part.is_empty() { name.to_owned() } else { format!("{part}/{name}") };
+    let config: ClipVisionConfig = folder.json(&within("config.json"))?;
+    let encoder = folder.weights(part)?;
+    let kind = identify(&encoder);
+    if !matches!(kind, Kind::ImageEncoder { .. } | Kind::Unknown) {
+        return Err(no_encoder(encoder.name(), kind.to_string()));
+    }
+    checked(&encoder, notices, |vb| ClipVisionModelWithProjection::new(&config, vb).map(drop))?;
+    let processor = match folder.text(&within("preprocessor_config.json"))? {
         Some(text) => ClipImageProcessor::from_json(&text)?,
-        None => ClipImageProcessor::new(u32::try_from(encoder_config.image_size).unwrap_or(u32::MAX)),
+        None => ClipImageProcessor::new(u32::try_from(config.image_size).unwrap_or(u32::MAX)),
     };
-    if processor.crop_size as usize != encoder_config.image_size {
+    if processor.crop_size as usize != config.image_size {
         return Err(EngineError::Input(format!(
             "{}: its preprocessor_config.json cuts pictures of {} pixels, but the encoder takes {}",
-            encoder_folder.name(),
+            folder.name(),
             processor.crop_size,
-            encoder_config.image_size
+            config.image_size
         )));
     }
-    Ok(ImagePromptParts { info, projection, adapter, encoder_config, encoder, processor })
+    Ok((config, encoder, processor))
 }
 
 fn no_encoder(file: &str, what: String) -> EngineError {

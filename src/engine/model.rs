@@ -91,6 +91,8 @@ const SDXL_LATENT_RGB: ([[f32; 3]; 4], [f32; 3]) = (
     [[0.3651, 0.4232, 0.4341], [-0.2533, -0.0042, 0.1068], [0.1076, 0.1111, -0.0362], [-0.3165, -0.2492, -0.2188]],
     [0.1084, -0.0175, -0.0011],
 );
+/// Without its betas a model paints noise.
+const SCHEDULER: &str = "scheduler/scheduler_config.json";
 const SDXL_SCALING_FACTOR: f64 = 0.13025;
 /// The same for SD 1.5.
 const SD15_LATENT_RGB: ([[f32; 3]; 4], [f32; 3]) = (
@@ -142,7 +144,11 @@ impl Model {
         components.extend([LoraPart::TextEncoder, LoraPart::TextEncoder2].into_iter().zip(towers));
         loras.merge(components, &mut notices)?;
 
-        let scheduler_text = folder.text("scheduler/scheduler_config.json")?.unwrap_or_else(|| "{}".to_owned());
+        let scheduler_text = folder.text(SCHEDULER)?.ok_or_else(|| WeightsError::MissingFile {
+            file: folder.name().to_owned(),
+            wanted: SCHEDULER.to_owned(),
+            advice: "download the folder again".to_owned(),
+        })?;
         let mut scheduler_config = SchedulerConfig::from_json(&scheduler_text)?;
         if let Some(few_step) = loras.few_step() {
             own.make_few_step(&few_step, &mut scheduler_config);
@@ -224,14 +230,21 @@ pub(super) fn checked(
 }
 
 /// The model's own VAE, or the one named in its place.
-fn vae_part(folder: &ModelFolder, paths: &ModelPaths) -> Result<(AutoencoderKlConfig, Arc<Weights>), EngineError> {
+pub(super) fn vae_part(
+    folder: &ModelFolder,
+    paths: &ModelPaths,
+) -> Result<(AutoencoderKlConfig, Arc<Weights>), EngineError> {
     const CONFIG: &str = "vae/config.json";
     let Some(path) = &paths.vae else {
         let weights = folder.weights("vae")?;
         return Ok((folder.json(CONFIG)?, weights));
     };
-    if path.is_dir() {
-        let other = ModelFolder::open_component(path)?;
+    let file = (!path.is_dir()).then(|| Weights::open(path).map(Arc::new)).transpose()?;
+    let other = match &file {
+        None => Some(ModelFolder::open_component(path)?),
+        Some(file) => ModelFolder::beside_settings(path, file),
+    };
+    if let Some(other) = other {
         let (config, part) = if other.has("model_index.json") { (CONFIG, "vae") } else { ("config.json", "") };
         let weights = other.weights(part)?;
         let kind = identify(&weights);
@@ -248,7 +261,8 @@ fn vae_part(folder: &ModelFolder, paths: &ModelPaths) -> Result<(AutoencoderKlCo
         false if folder.has("text_encoder_2/config.json") => SDXL_SCALING_FACTOR,
         false => SD15_SCALING_FACTOR,
     };
-    let (config, weights) = open_vae(&Arc::new(Weights::open(path)?), scaling_factor)?;
+    let file = file.ok_or_else(|| WeightsError::IsFolder { file: path.display().to_string() })?;
+    let (config, weights) = open_vae(&file, scaling_factor)?;
     let config = AutoencoderKlConfig::deserialize(config).map_err(|e| EngineError::Input(e.to_string()))?;
     Ok((config, weights))
 }

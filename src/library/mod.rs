@@ -28,5 +28,5 @@ pub use paths::{HOME_VARIABLE, home, pictures_folder, references_folder};
 pub use pictures::{keep_picture_in, make_free_folder, words_for_name, write_free};
 pub use references::{find_reference, find_reference_in, keep_reference, keep_reference_in, read_unchanged};
 pub use style_file::ENDING as STYLE_ENDING;
-pub use styles::{Style, Styles};
+pub use styles::{Style, Styles, look_at_style};
 pub use thumbnails::{cached_thumbnail, thumbnail};

@@ -134,11 +134,7 @@ impl Styles {
     /// # Errors
     /// A file that is no style, or a disk that takes nothing.
     pub fn import(&self, path: &Path) -> Result<Style, LibraryError> {
-        let mut file = open(path)?;
-        let picture = file.reference()?;
-        let Manifest { name, reference, .. } = file.manifest;
-        let wrong = |why: String| LibraryError::NotAStyle { why, path: path.display().to_string() };
-        Picture::from_bytes(&picture, reference.name.as_str()).map_err(|error| wrong(error.to_string()))?;
+        let (Manifest { name, reference, .. }, picture) = read(path)?;
         let _one_at_a_time = self.lock()?;
         let (styles, _) = self.list();
         let is_same = |style: &&Style| key(&style.name) == key(&name) && style.reference == reference;
@@ -217,6 +213,24 @@ fn style(manifest: Manifest, file: PathBuf) -> Style {
 /// Names are the same whatever their case.
 fn key(name: &str) -> String {
     name.trim().to_lowercase()
+}
+
+/// The style in a file anywhere, if it is whole.
+///
+/// # Errors
+/// A file that is no style.
+pub fn look_at_style(path: &Path) -> Result<Style, LibraryError> {
+    read(path).map(|(manifest, _)| style(manifest, path.to_owned()))
+}
+
+/// What a file holds, and that its picture is one.
+fn read(path: &Path) -> Result<(Manifest, Vec<u8>), LibraryError> {
+    let mut file = open(path)?;
+    let picture = file.reference()?;
+    let wrong = |why: String| LibraryError::NotAStyle { why, path: path.display().to_string() };
+    let name = file.manifest.reference.name.as_str();
+    Picture::from_bytes(&picture, name).map_err(|error| wrong(error.to_string()))?;
+    Ok((file.manifest, picture))
 }
 
 fn open(path: &Path) -> Result<StyleFile<BufReader<File>>, LibraryError> {

@@ -168,9 +168,11 @@ fn part_of(kind: &Kind, is_model_folder: bool, is_whole: bool) -> Result<Part, &
         Kind::Unet { .. } | Kind::TextEncoder { .. } | Kind::OpenClip => {
             Err("choose the checkpoint or the folder of the whole model")
         }
-        Kind::TinyVae { .. } | Kind::ControlNet { .. } | Kind::Foreign { .. } | Kind::Unknown => {
-            Err("this version has no use for it")
-        }
+        Kind::TinyVae { .. }
+        | Kind::ControlNet { .. }
+        | Kind::Latents { .. }
+        | Kind::Foreign { .. }
+        | Kind::Unknown => Err("this version has no use for it"),
     }
 }
 

@@ -62,7 +62,15 @@ impl Weights {
         }
         let mut json = vec![0; source.len() as usize];
         source.read_at(0, &mut json).map_err(|e| WeightsError::io(&file, &e))?;
-        let index: Index = serde_json::from_slice(&json).map_err(|e| bad(shown(&e.to_string())))?;
+        // Settings, a recipe or a server's answer are no damaged index.
+        let is_index = path.file_name().is_some_and(|name| name.to_string_lossy().contains(".index."));
+        let index: Index = serde_json::from_slice(&json).map_err(|e| match is_index {
+            true => bad(shown(&e.to_string())),
+            false => {
+                let first = json.get(..256).unwrap_or(&json);
+                WeightsError::NotSafetensors { file: file.clone(), what: Impostor::of(first) }
+            }
+        })?;
         let mut shards: Vec<&String> = index.weight_map.values().collect();
         shards.sort();
         shards.dedup();

@@ -43,6 +43,10 @@ pub enum WeightsError {
     CannotCut { file: String, tensor: String, found: Vec<usize>, cut: super::Cut },
     #[error("{file} cannot be used as a model: {why}; {advice}")]
     SingleFile { file: String, why: String, advice: &'static str },
+    #[error(
+        "{file} cannot be used as a VAE: {why}; put its config.json beside it, or choose the VAE of an SDXL or SD 1.5 model"
+    )]
+    SingleVae { file: String, why: String },
     #[error("{file} wants to run '{call}' when it is opened, which weights never need; do not use it")]
     PickleRunsCode { file: String, call: String },
     #[error("{file} cannot be converted: {why}; get its .safetensors file")]

@@ -161,6 +161,12 @@ pub enum Kind {
     ControlNet {
         family: Family,
     },
+    /// What `render --save-latents` writes.
+    Latents {
+        channels: usize,
+        height: usize,
+        width: usize,
+    },
     /// Known, and of no use here: "a Flux model".
     Foreign {
         what: &'static str,
@@ -222,6 +228,9 @@ impl fmt::Display for Kind {
                 f.write_str(if *text { ", with text encoders)" } else { ")" })
             }
             Self::ControlNet { family } => write!(f, "a ControlNet for {}", family.models()),
+            Self::Latents { channels, height, width } => {
+                write!(f, "the latents of a picture ({}, {width} x {height})", count(*channels, "channel"))
+            }
             Self::Foreign { what } => f.write_str(what),
             Self::Unknown => f.write_str("a safetensors file of no known kind"),
         }
@@ -302,7 +311,12 @@ pub fn identify(weights: &Weights) -> Kind {
         let projection_dim = size("text_projection.weight", 0);
         return Kind::TextEncoder { hidden_size, layers: layers("text_model."), projection_dim };
     }
-    Kind::Unknown
+    match weights.shape("latents") {
+        Some([1, channels, height, width]) if weights.len() == 1 => {
+            Kind::Latents { channels: *channels, height: *height, width: *width }
+        }
+        _ => Kind::Unknown,
+    }
 }
 
 /// Input width of the first tensor whose name ends so, and the number of such tensors.

@@ -9,6 +9,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::error::{count, shown, shown_path};
+use super::model_folder::whole_model;
+use super::single_file::SingleFile;
 use super::{Family, Kind, Lora, ModelFolder, Weights, WeightsError, identify};
 
 /// Neither tensors nor, in this case, name and metadata tell.
@@ -84,13 +86,21 @@ impl Content {
 /// of no use, is listed in [`Inspection::wrong`].
 pub fn inspect(path: &Path) -> Result<Inspection, WeightsError> {
     if !path.is_dir() {
-        return inspect_file(&Arc::new(Weights::open(path)?), path.parent());
+        return inspect_file(&Arc::new(Weights::open(path)?), path);
     }
     let folder = ModelFolder::open_component(path)?;
-    if folder.has("model_index.json") { inspect_model(&folder) } else { inspect_component(&folder) }
+    if folder.has("model_index.json") {
+        return inspect_model(&folder);
+    }
+    if !folder.has("config.json") && matches!(folder.weights(""), Err(WeightsError::MissingFile { .. })) {
+        let advice = "name a file in it, or the folder of a model".to_owned();
+        let wanted = "model_index.json or config.json".to_owned();
+        return Err(WeightsError::MissingFile { file: folder.name().to_owned(), wanted, advice });
+    }
+    inspect_component(&folder)
 }
 
-fn inspect_file(weights: &Arc<Weights>, folder: Option<&Path>) -> Result<Inspection, WeightsError> {
+fn inspect_file(weights: &Arc<Weights>, path: &Path) -> Result<Inspection, WeightsError> {
     let content = Content::of(weights)?;
     let (mut needs, mut asks, mut wrong) = (vec![], vec![], vec![]);
     match &content.kind {
@@ -105,7 +115,11 @@ fn inspect_file(weights: &Arc<Weights>, folder: Option<&Path>) -> Result<Inspect
         Kind::Checkpoint { family, few_step, .. } => {
             let is_open = few_step.is_none() && matches!(family, Family::Sdxl | Family::Sd15);
             asks.extend(is_open.then(|| FEW_STEP_QUESTION.to_owned()));
-            wrong.extend(super::single_file::SingleFile::open(weights).err().map(|e| e.to_string()));
+            match SingleFile::open(weights) {
+                Ok(single) if single.components.contains_key("vae") => {}
+                Ok(_) => needs.push("a VAE, given with --vae".to_owned()),
+                Err(error) => wrong.push(error.to_string()),
+            }
         }
         Kind::Unknown => {
             let first = weights.names().next().map_or("none".to_owned(), |name| format!("'{}'", shown(name)));
@@ -114,7 +128,7 @@ fn inspect_file(weights: &Arc<Weights>, folder: Option<&Path>) -> Result<Inspect
         Kind::Lora { family, .. } => {
             let family = family.map_or("the kind that it was trained on".to_owned(), |family| family.to_string());
             needs.push(format!("a model of {family}, given with --model, beside --lora"));
-            match Lora::beside(weights.clone(), folder) {
+            match Lora::beside(weights.clone(), path.parent()) {
                 Ok(lora) => asks.extend(lora.notices().iter().cloned()),
                 Err(error) => wrong.push(error.to_string()),
             }
@@ -124,11 +138,15 @@ fn inspect_file(weights: &Arc<Weights>, folder: Option<&Path>) -> Result<Inspect
         }
         Kind::OpenClip => wrong.push("get the tower in transformers' format, a folder with config.json".to_owned()),
         Kind::Vae { .. } => needs.push("a model, given with --model, beside --vae".to_owned()),
-        Kind::ImageEncoder { .. } if super::single_file::SingleFile::of_image_encoder(weights).is_some() => {}
+        Kind::Latents { .. } => needs.push("a VAE to become a picture; nothing here reads it back".to_owned()),
+        Kind::ImageEncoder { .. } if SingleFile::of_image_encoder(weights).is_some() => {}
+        Kind::ImageEncoder { .. } if ModelFolder::beside_settings(path, weights).is_some() => {}
         Kind::TextEncoder { .. } | Kind::ImageEncoder { .. } | Kind::Unet { .. } => {
-            needs.push(match folder.filter(|folder| folder.join("config.json").is_file()) {
-                Some(folder) => format!("to be given as its folder, {}", shown_path(folder)),
-                None => "the config.json of its folder".to_owned(),
+            let folder = path.parent().filter(|folder| folder.join("config.json").is_file());
+            needs.push(match (whole_model(path), folder) {
+                (Some(model), _) => format!("the rest of its model, to be given as the folder {}", shown_path(&model)),
+                (None, Some(folder)) => format!("to be given as its folder, {}", shown_path(folder)),
+                (None, None) => "the config.json of its folder".to_owned(),
             });
         }
     }
@@ -158,6 +176,11 @@ fn inspect_component(folder: &ModelFolder) -> Result<Inspection, WeightsError> {
 fn inspect_model(folder: &ModelFolder) -> Result<Inspection, WeightsError> {
     let index: Map<String, Value> = folder.json("model_index.json")?;
     let pipeline = index.get("_class_name").and_then(Value::as_str).unwrap_or("a pipeline without a name");
+    let (family, second): (_, &[&str]) = match pipeline.contains("XL") {
+        true => ("SDXL", &["text_encoder_2", "tokenizer_2"]),
+        false => ("SD 1.5", &[]),
+    };
+    let needed: Vec<&str> = NEEDED.iter().chain(second).copied().collect();
     let mut wrong = vec![];
     let mut parts = vec![];
     for (name, library_and_class) in &index {
@@ -167,36 +190,18 @@ fn inspect_model(folder: &ModelFolder) -> Result<Inspection, WeightsError> {
             wrong.push(format!("model_index.json names a component '{}', which is no folder name", shown(name)));
             continue;
         }
-        let files: &[&str] = match name.as_str() {
-            "tokenizer" | "tokenizer_2" => &["vocab.json", "merges.txt"],
-            "scheduler" => &["scheduler_config.json"],
-            "feature_extractor" => &["preprocessor_config.json"],
-            _ => &["config.json"],
-        };
-        for file in files.iter().map(|file| format!("{name}/{file}")).filter(|file| !folder.has(file)) {
-            wrong.push(format!("{file} is missing; download the folder again"));
-        }
-        let mut content = None;
-        if files == ["config.json"] {
-            match folder.weights(name).and_then(|weights| Content::of(&weights)) {
-                Ok(found) => {
-                    let file = format!("{name}/config.json");
-                    if let Ok(config) = folder.json::<Map<String, Value>>(&file) {
-                        wrong.extend(config_differs(&config, &found.kind, &file));
-                    }
-                    content = Some(found);
-                }
-                Err(error) => wrong.push(error.to_string()),
-            }
-        }
+        let content = look_at_part(folder, name, needed.contains(&name.as_str()), &mut wrong);
         parts.push(Part { name: name.clone(), class: Some(shown(class)), content });
     }
-    let (family, second): (_, &[&str]) = match pipeline.contains("XL") {
-        true => ("SDXL", &["text_encoder_2", "tokenizer_2"]),
-        false => ("SD 1.5", &[]),
-    };
-    for name in ["unet", "vae", "text_encoder", "tokenizer", "scheduler"].iter().chain(second) {
-        if !parts.iter().any(|part| part.name == *name) {
+    for name in needed {
+        if parts.iter().any(|part| part.name == name) {
+            continue;
+        }
+        // What the index forgets is used where it is there.
+        if files_of(name).iter().any(|file| folder.has(&format!("{name}/{file}"))) {
+            let content = look_at_part(folder, name, true, &mut wrong);
+            parts.push(Part { name: name.to_owned(), class: None, content });
+        } else {
             wrong.push(format!("it has no {name}, which an {family} model needs; choose an SDXL or SD 1.5 model"));
         }
     }
@@ -204,12 +209,76 @@ fn inspect_model(folder: &ModelFolder) -> Result<Inspection, WeightsError> {
     Ok(Inspection { path: folder.name().to_owned(), what, parts, needs: vec![], asks: vec![], wrong })
 }
 
+/// The parts without which no picture is made; a safety checker and the like are never opened.
+const NEEDED: &[&str] = &["unet", "vae", "text_encoder", "tokenizer", "scheduler"];
+
+/// The settings of a part.
+fn files_of(part: &str) -> &'static [&'static str] {
+    match part {
+        "tokenizer" | "tokenizer_2" => &["vocab.json", "merges.txt"],
+        "scheduler" => &["scheduler_config.json"],
+        "feature_extractor" => &["preprocessor_config.json"],
+        _ => &["config.json"],
+    }
+}
+
+/// The weights of a part of a model, if it has any; what is wrong with one that is used goes to `wrong`.
+fn look_at_part(folder: &ModelFolder, name: &str, is_needed: bool, wrong: &mut Vec<String>) -> Option<Content> {
+    let files = files_of(name);
+    // An image encoder serves references where it is there.
+    let is_used = is_needed || (name == "image_encoder" && folder.has("image_encoder/config.json"));
+    let has_whole_tokenizer = name.starts_with("tokenizer") && folder.has(&format!("{name}/tokenizer.json"));
+    if is_used && !has_whole_tokenizer {
+        let missing = files.iter().map(|file| format!("{name}/{file}")).filter(|file| !folder.has(file));
+        wrong.extend(missing.map(|file| format!("{file} is missing; download the folder again")));
+    }
+    if files != ["config.json"] {
+        return None;
+    }
+    let opened = folder.weights(name).and_then(|weights| Ok((Content::of(&weights)?, weights)));
+    let (content, weights) = match opened {
+        Ok(opened) => opened,
+        Err(error) => {
+            wrong.extend(is_used.then(|| error.to_string()));
+            return None;
+        }
+    };
+    if is_used {
+        let file = format!("{name}/config.json");
+        if let Some(expected) = not_the_part(name, &content.kind, &weights) {
+            let (file, kind) = (weights.name(), &content.kind);
+            wrong.push(format!("{file} is {kind}, not {expected}; download the folder again"));
+        } else if folder.has(&file) {
+            match folder.json::<Map<String, Value>>(&file) {
+                Ok(config) => wrong.extend(config_differs(&config, &content.kind, &file)),
+                Err(error) => wrong.push(error.to_string()),
+            }
+        }
+    }
+    Some(content)
+}
+
+/// What the folder `part` should hold, where its weights are something else.
+fn not_the_part(part: &str, kind: &Kind, weights: &Weights) -> Option<&'static str> {
+    let (fits, expected) = match part {
+        "unet" => (matches!(kind, Kind::Unet { .. }), "a UNet"),
+        "vae" => (matches!(kind, Kind::Vae { .. }), "a VAE"),
+        "image_encoder" => (matches!(kind, Kind::ImageEncoder { .. }), "an image encoder"),
+        // A whole CLIP is both.
+        "text_encoder" | "text_encoder_2" => {
+            (weights.contains("text_model.embeddings.token_embedding.weight"), "a text encoder")
+        }
+        _ => return None,
+    };
+    (!fits).then_some(expected)
+}
+
 fn config_class(config: &Map<String, Value>) -> Option<String> {
     let first = || config.get("architectures")?.as_array()?.first();
     config.get("_class_name").or_else(first).and_then(Value::as_str).map(shown)
 }
 
-/// Where the settings and the header disagree about a size.
+/// Where the settings and the header disagree about a size. Layers that the settings leave out are merely not used.
 fn config_differs(config: &Map<String, Value>, kind: &Kind, file: &str) -> Vec<String> {
     let sizes: Vec<(&str, Option<usize>)> = match kind {
         Kind::Unet { cross_attention_dim, in_channels, .. } => {
@@ -225,14 +294,23 @@ fn config_differs(config: &Map<String, Value>, kind: &Kind, file: &str) -> Vec<S
         _ => vec![],
     };
     let differs = |(key, found): (&str, Option<usize>)| {
-        let (found, said) = (found?, config.get(key)?.as_u64()?);
-        (said != found as u64)
+        let (found, said) = (found? as u64, config.get(key)?.as_u64()?);
+        let differs = if key == "num_hidden_layers" { said > found } else { said != found };
+        differs
             .then(|| format!("{file} says {key} {said}, but the weights have {found}; they belong to different models"))
     };
     sizes.into_iter().filter_map(differs).collect()
 }
 
 impl Inspection {
+    /// What is opened to see whether it fits together: the weights' kind, `None` for a folder with a whole model.
+    pub fn kind(&self) -> Option<&Kind> {
+        match self.parts.as_slice() {
+            [Part { name, content: Some(content), .. }] if name.is_empty() => Some(&content.kind),
+            _ => None,
+        }
+    }
+
     /// The findings in plain lines, the first of them what it is.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = vec![format!("{}: {}", self.path, self.what)];

@@ -35,7 +35,7 @@ pub use identify::{EncoderNeed, Family, Kind, identify};
 pub use inspect::{Inspection, Part, inspect};
 pub use lora::{Lora, LoraPart, Placed};
 pub use lora_kind::LoraDialect;
-pub use model_folder::ModelFolder;
+pub use model_folder::{ModelFolder, whole_model};
 pub use pickle::{Converted, check_pickle, convert_pickle};
 pub use safetensors::Dtype;
 pub use single_file::open_vae;

@@ -1,5 +1,6 @@
 //! A model in diffusers format: a folder on disk, the same files built into the program, or a single file seen as one.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,17 +28,19 @@ enum Place {
     Single(Arc<SingleFile>),
 }
 
-/// Names of files that hold weights, in whatever format.
-const WEIGHTS: &[&str] = &["safetensors", "sft", "ckpt", "pt", "pth", "bin", "gguf"];
-
 impl ModelFolder {
     /// A whole model: a folder with `model_index.json`, or a single-file checkpoint.
     ///
     /// Errors: nothing there, a file that is no checkpoint or cannot be used, a folder of something else.
     pub fn open(path: &Path) -> Result<Self, WeightsError> {
-        let is_weights = path.extension().is_some_and(|e| WEIGHTS.iter().any(|known| e.eq_ignore_ascii_case(known)));
-        if is_weights && path.is_file() {
-            return Self::of_checkpoint(&Weights::open(path)?);
+        if path.is_file() {
+            return Self::of_checkpoint(&open_file(path)?).map_err(|error| match (error, whole_model(path)) {
+                (WeightsError::OtherKind { file, what, wanted, .. }, Some(whole)) => {
+                    let advice = format!("it is a part of a model: give its folder, {}", shown_path(&whole));
+                    WeightsError::OtherKind { file, what, wanted, advice }
+                }
+                (error, _) => error,
+            });
         }
         let folder = Self::open_component(path)?;
         if !folder.has("model_index.json") {
@@ -57,29 +60,52 @@ impl ModelFolder {
         Ok(Self { name: weights.name().to_owned(), place: Place::Single(Arc::new(single)) })
     }
 
-    /// One component, such as an image encoder: a folder with `config.json` and weights, asked for with `weights("")`; or
-    /// the file of an image encoder whose settings its header tells.
+    /// One component: a folder with `config.json` and weights, asked for with `weights("")`; or the file of an image
+    /// encoder whose settings lie beside it, or whose header tells them.
     pub fn open_component(path: &Path) -> Result<Self, WeightsError> {
         let name = shown_path(path);
         let about = std::fs::metadata(path).map_err(|e| WeightsError::io(&name, &e))?;
         if about.is_dir() {
             return Ok(Self { name, place: Place::Disk(path.to_owned()) });
         }
-        let is_weights = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("safetensors"));
-        if is_weights && let Some(single) = SingleFile::of_image_encoder(&Arc::new(Weights::open(path)?)) {
+        let weights = Arc::new(open_file(path)?);
+        let kind = identify(&weights);
+        let is_encoder = matches!(kind, Kind::ImageEncoder { .. });
+        if is_encoder && let Some(folder) = Self::beside_settings(path, &weights) {
+            return Ok(folder);
+        }
+        if let Some(single) = SingleFile::of_image_encoder(&weights) {
             return Ok(Self { name, place: Place::Single(Arc::new(single)) });
         }
-        // A tower's file lies beside its settings; another file is not what was meant.
-        let kind = Weights::open(path).map_or(Kind::Unknown, |weights| identify(&weights));
         let advice = match kind {
-            Kind::TextEncoder { .. }
-            | Kind::ImageEncoder { .. }
-            | Kind::Unet { .. }
-            | Kind::Vae { .. }
-            | Kind::Unknown => "give the folder that holds it".to_owned(),
-            other => format!("it holds {other}; give the folder of what belongs here"),
+            Kind::ImageEncoder { .. } => {
+                let advice = format!("put the encoder's settings beside {name}, or download its folder whole");
+                let file = shown_path(path.parent().unwrap_or(path));
+                return Err(WeightsError::MissingFile { file, wanted: "config.json".to_owned(), advice });
+            }
+            _ => "choose the folder of a CLIP image encoder".to_owned(),
         };
-        Err(WeightsError::IsFile { file: name, advice })
+        Err(WeightsError::OtherKind { file: name, what: kind.to_string(), wanted: "an image encoder", advice })
+    }
+
+    /// The file of an image encoder or a VAE, seen as the folder that it lies in; None without its settings there.
+    pub fn beside_settings(path: &Path, weights: &Arc<Weights>) -> Option<Self> {
+        let folder = Self { name: shown_path(path), place: Place::Disk(path.parent()?.to_owned()) };
+        let config: serde_json::Map<String, serde_json::Value> = folder.json("config.json").ok()?;
+        // The settings of something else may lie in a folder with many files.
+        let fits = match identify(weights) {
+            Kind::ImageEncoder { .. } => config.contains_key("patch_size"),
+            // Settings name diffusers' parts, not LDM's.
+            Kind::Vae { .. } => {
+                config.contains_key("block_out_channels")
+                    && weights.contains("decoder.up_blocks.0.resnets.0.conv1.weight")
+            }
+            _ => false,
+        };
+        let texts = ["config.json", "preprocessor_config.json"].into_iter();
+        let texts = texts.filter_map(|name| Some((name.to_owned(), folder.text(name).ok()??))).collect();
+        let single = SingleFile { texts, components: BTreeMap::from([("", weights.clone())]), notices: vec![] };
+        fits.then(|| Self { name: folder.name, place: Place::Single(Arc::new(single)) })
     }
 
     /// Files built into the program: names inside the folder, and their bytes.
@@ -221,4 +247,23 @@ impl ModelFolder {
             _ => "model",
         }
     }
+}
+
+/// The weights in a file. Settings stand for the folder that they lie in, which is what was meant.
+fn open_file(path: &Path) -> Result<Weights, WeightsError> {
+    match path.file_name().and_then(|name| name.to_str()) {
+        Some("model_index.json" | "config.json") => {
+            let advice = "give the folder that holds it".to_owned();
+            Err(WeightsError::IsFile { file: shown_path(path), advice })
+        }
+        _ => Weights::open(path),
+    }
+}
+
+/// The folder of the model that the file at `path` is a part of.
+pub fn whole_model(path: &Path) -> Option<PathBuf> {
+    let folder = path.parent()?.parent()?;
+    // A relative path may begin with the part's own name.
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    folder.join("model_index.json").is_file().then(|| folder.to_owned())
 }

@@ -13,6 +13,9 @@ pub enum Impostor {
     Html,
     Json,
     Text,
+    Picture,
+    /// What `styles export` writes.
+    Style,
     Pickle,
     Gguf,
     Zeros,
@@ -27,6 +30,8 @@ impl std::fmt::Display for Impostor {
             Self::Html => "a web page",
             Self::Json => "a JSON text",
             Self::Text => "a text file",
+            Self::Picture => "a picture",
+            Self::Style => "a style of this program",
             Self::Pickle => "a PyTorch pickle",
             Self::Gguf => "a GGUF file",
             Self::Zeros => "filled with zeros (an unfinished download)",
@@ -56,6 +61,8 @@ impl Impostor {
             }
             Self::Gguf => "quantised GGUF weights cannot be used; get the .safetensors file",
             Self::Empty | Self::Zeros => "download it again",
+            Self::Picture => "choose a .safetensors file; a picture serves as a reference",
+            Self::Style => "take it in with `instantstyle styles import`, then paint with --style",
             Self::Text | Self::Unknown => "choose a .safetensors file, or download it again",
         };
         advice.to_owned()
@@ -64,7 +71,7 @@ impl Impostor {
     /// Names a file by its first bytes. Ask only when the bytes are not a plausible safetensors header: the signatures
     /// of other formats can also be the length of one.
     pub fn of(first: &[u8]) -> Self {
-        let text = first.trim_ascii_start();
+        let text = first.strip_prefix(BYTE_ORDER_MARK).unwrap_or(first).trim_ascii_start();
         let starts = |word: &[u8]| text.get(..word.len()).is_some_and(|t| t.eq_ignore_ascii_case(word));
         if first.is_empty() {
             Self::Empty
@@ -72,7 +79,11 @@ impl Impostor {
             Self::LfsPointer
         } else if first.starts_with(b"GGUF") {
             Self::Gguf
-        } else if first.starts_with(b"PK\x03\x04") || matches!(first, [0x80, 1..=5, ..]) {
+        } else if is_picture(first) {
+            Self::Picture
+        } else if first.starts_with(ZIP) && first.get(FIRST_ENTRY..).is_some_and(|rest| rest.starts_with(MANIFEST)) {
+            Self::Style
+        } else if first.starts_with(ZIP) || matches!(first, [0x80, 1..=5, ..]) {
             Self::Pickle
         } else if [&b"<!doctype"[..], b"<html", b"<head", b"<?xml", b"<!--"].into_iter().any(starts) {
             Self::Html
@@ -80,12 +91,41 @@ impl Impostor {
             Self::Zeros
         } else if starts(b"{") || starts(b"[") {
             Self::Json
-        } else if first.iter().all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace()) {
+        } else if is_text(text) {
             Self::Text
         } else {
             Self::Unknown
         }
     }
+}
+
+/// What Windows' editors put before a text.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+const ZIP: &[u8] = b"PK\x03\x04";
+/// Where the name of a zip's first entry begins; in a style it is that of the manifest.
+const FIRST_ENTRY: usize = 30;
+const MANIFEST: &[u8] = b"manifest.json";
+
+/// PNG, JPEG, GIF, WebP, TIFF of both byte orders, and the family of AVIF and HEIC.
+fn is_picture(first: &[u8]) -> bool {
+    let starts: [&[u8]; 6] = [b"\x89PNG\r\n\x1a\n", b"\xFF\xD8\xFF", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*"];
+    let has = |at: usize, word: &[u8]| first.get(at..).is_some_and(|rest| rest.starts_with(word));
+    starts.iter().any(|start| first.starts_with(start))
+        || (first.starts_with(b"RIFF") && has(8, b"WEBP"))
+        || has(4, b"ftypavif")
+        || has(4, b"ftyphei")
+}
+
+/// UTF-8 without control characters; the last character may be cut.
+fn is_text(first: &[u8]) -> bool {
+    let whole = match std::str::from_utf8(first) {
+        Ok(text) => Some(text),
+        Err(error) if error.error_len().is_none() => {
+            first.get(..error.valid_up_to()).and_then(|text| std::str::from_utf8(text).ok())
+        }
+        Err(_) => None,
+    };
+    whole.is_some_and(|text| text.chars().all(|c| c.is_whitespace() || !c.is_control()))
 }
 
 /// What the file of the same weights in safetensors is called where both are published.

@@ -197,10 +197,7 @@ fn vae_view(weights: &Weights, prefix: &str) -> Result<Weights, WeightsError> {
 ///
 /// `scaling_factor` is that of the model which it shall serve.
 pub fn open_vae(weights: &Arc<Weights>, scaling_factor: f64) -> Result<(Value, Arc<Weights>), WeightsError> {
-    let refused = |why: String| {
-        let advice = "choose the VAE of an SDXL or SD 1.5 model";
-        WeightsError::SingleFile { file: weights.name().to_owned(), why, advice }
-    };
+    let refused = |why: String| WeightsError::SingleVae { file: weights.name().to_owned(), why };
     let view = if weights.contains("decoder.up.0.block.0.conv1.weight") {
         Arc::new(vae_view(weights, "")?)
     } else if weights.contains("decoder.up_blocks.0.resnets.0.conv1.weight") {
