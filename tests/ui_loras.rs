@@ -17,12 +17,12 @@ use by_rule::{ByRule, write};
 use egui::accesskit::Role;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use instantstyle::app::Place;
+use instantstyle::app::{Command, ModelsCommand, Place};
 use instantstyle::engine::FakeEngine;
 use instantstyle::recipe::SchedulerName;
 use safetensors::Dtype;
 use studio::{Studio, examined, open_models, opened};
-use window::{Window, click, click_until, drop_file, errors, generate, press, wait};
+use window::{Window, click, click_until, drop_file, errors, files_are_done, generate, hold_files, press, wait};
 
 /// A window on a small SDXL checkpoint in one file, and a LoRA of this name for it.
 fn with_checkpoint(lora: &str) -> (Studio, Window, Arc<FakeEngine>, PathBuf) {
@@ -106,16 +106,61 @@ fn a_lora_is_added_weighed_switched_off_and_undone() {
 
 #[test]
 fn a_lora_of_another_model_is_refused() {
-    let (_studio, mut window, _fake, lora) = with_checkpoint("brush");
+    let (studio, mut window, _fake, lora) = with_checkpoint("brush");
     click(&mut window, "Model: Built-in model");
+    click(&mut window, "Use this model");
     opened(&mut window, None);
     press(&mut window, Modifiers::NONE, Key::Escape);
     drop_file(&mut window, &lora, None);
-    click(&mut window, "Add it as a LoRA");
-    wait(&mut window, "the refusal", |app| app.state.notes.at(Place::Model).count() > 0);
-    let said = errors(&window, Place::Model);
-    assert!(said[0].contains("brush.safetensors is made for another model"), "{said:?}");
+    examined(&mut window);
+    window.get_by_label("'brush' is made for another kind of model; choose a LoRA for the model in use");
+    let is_refused =
+        |window: &Window| window.get_by_role_and_label(Role::Button, "Add it as a LoRA").accesskit_node().is_disabled();
+    assert!(is_refused(&window));
+    // Asked for all the same, on a model that takes its place.
+    let model = studio.path("models/checkpoints/small.safetensors");
+    window.state_mut().state.execute(Command::Models(ModelsCommand::Use(model.clone())));
+    opened(&mut window, Some(&model));
+    wait(&mut window, "another try", |app| matches!(app.state.models.examined, Some((_, Ok(_)))));
+    assert!(!is_refused(&window));
     assert!(window.state().state.recipe.loras.is_empty());
+}
+
+#[test]
+fn a_lora_is_judged_by_the_model_that_is_chosen_with_it() {
+    let (studio, mut window, _fake, lora) = with_checkpoint("brush");
+    let model = studio.path("models/checkpoints/small.safetensors");
+    // Between two frames, so that the model is not open when the LoRA is added, or is chosen before it has answered.
+    for order in [[&model, &lora], [&lora, &model]] {
+        window.state_mut().state.execute(Command::Models(ModelsCommand::UseBuiltIn));
+        opened(&mut window, None);
+        for path in order {
+            window.state_mut().state.execute(Command::Models(ModelsCommand::Use(path.clone())));
+        }
+        wait(&mut window, "the LoRA", |app| app.state.recipe.loras.len() == 1);
+        assert_eq!(window.state().state.opened_model().model.as_ref(), Some(&model));
+        assert_eq!(errors(&window, Place::Model), Vec::<String>::new());
+        window.state_mut().state.execute(Command::Models(ModelsCommand::RemoveLora(0)));
+    }
+}
+
+#[test]
+fn a_lora_that_is_found_elsewhere_while_the_model_opens_is_tried_there() {
+    let (studio, mut window, _fake, lora) = with_checkpoint("brush");
+    window.state_mut().state.execute(Command::Models(ModelsCommand::Use(lora.clone())));
+    wait(&mut window, "the LoRA", |app| app.state.recipe.loras.len() == 1);
+    drop(window);
+    let moved = studio.path("models/loras/other.safetensors");
+    fs::rename(&lora, &moved).unwrap();
+    let (mut window, _fake) = studio.open();
+    assert_eq!(window.state().state.models.lora_troubles.len(), 1, "nobody has looked for it yet");
+    let hold = hold_files(&mut window);
+    window.state_mut().state.execute(Command::Models(ModelsCommand::TryAgain));
+    window.state_mut().state.execute(Command::Models(ModelsCommand::Look));
+    wait(&mut window, "the look", |app| app.state.lora_path(&app.state.recipe.loras[0]) == Some(&moved));
+    drop(hold);
+    files_are_done(&mut window);
+    assert!(window.state().state.models.lora_troubles.is_empty(), "{:?}", window.state().state.models.lora_troubles);
 }
 
 /// Steps that are set, and those that are painted with where none are.

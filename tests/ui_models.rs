@@ -199,6 +199,13 @@ fn a_model_that_was_renamed_is_found_by_its_content() {
 
     // A recipe that names it brings it back.
     click(&mut window, "Model: Built-in model");
+    assert!(window.query_by_label_contains("It brings its own IP-Adapter, image encoder and VAE").is_some());
+    assert_eq!(
+        window.state().state.opened_model().model,
+        Some(studio.path("models_of_mine")),
+        "looking changes nothing"
+    );
+    click(&mut window, "Use this model");
     opened(&mut window, None);
     press(&mut window, Modifiers::NONE, Key::Escape);
     press(&mut window, Modifiers::COMMAND, Key::Z);
@@ -292,6 +299,55 @@ fn weights_that_are_let_go_over_the_content_picture_are_still_weights() {
     let files = tempfile::tempdir().unwrap();
     drop_file(&mut window, &picture_file(files.path(), "sketch.png", [9, 80, 70]), None);
     assert_eq!(window.state().state.recipe.init.as_ref().map(|init| init.name.as_str()), Some("sketch.png"));
+    // A folder is none.
+    drop_file(&mut window, files.path(), None);
+    let state = &window.state().state;
+    assert_eq!((state.models.offered_folders.len(), errors(&window, Place::Content)), (1, Vec::new()));
+}
+
+#[test]
+fn a_folder_in_which_models_lie_is_looked_through_when_it_is_typed_or_dropped() {
+    let studio = Studio::new();
+    let more = tempfile::tempdir().unwrap();
+    let models = fs::canonicalize(more.path()).unwrap().join("models");
+    copy(&golden().join("adapter_a_plus.safetensors"), &models.join("ipadapter/plus.safetensors"));
+    let (mut window, _fake) = studio.open();
+    let typed = |window: &Window| {
+        let node = window.get_by_role_and_label(Role::TextInput, "Path of a model");
+        node.accesskit_node().value().unwrap_or_default()
+    };
+    let write = |window: &mut Window, text: &str| {
+        window.get_by_role_and_label(Role::TextInput, "Path of a model").focus();
+        window.run_steps(2);
+        press(window, Modifiers::COMMAND, Key::A);
+        window.event(egui::Event::Text(text.to_owned()));
+        window.run_steps(2);
+        press(window, Modifiers::NONE, Key::Enter);
+    };
+    open_models(&mut window);
+    let slip = more.path().join("modles").display().to_string();
+    write(&mut window, &slip);
+    wait(&mut window, "the refusal", |app| app.state.notes.at(Place::Model).count() == 1);
+    window.run_steps(2);
+    assert_eq!(typed(&window), slip, "a slip is mended, not typed again");
+    write(&mut window, &models.display().to_string());
+    wait(&mut window, "the question", |app| app.state.models.offered_folders.len() == 1);
+    window.run_steps(2);
+    assert_eq!((typed(&window), errors(&window, Place::Model)), (String::new(), Vec::new()));
+    click(&mut window, "Look in this folder for models");
+    wait(&mut window, "the look", |app| app.state.models.items.iter().any(|item| item.name == "plus.safetensors"));
+    let kept = Folders::load(&studio.home.path().join("models")).unwrap();
+    assert_eq!(kept.folders, [models]);
+    press(&mut window, Modifiers::NONE, Key::Escape);
+
+    // Among pictures, too; and nobody has to.
+    let picture = picture_file(more.path(), "red.png", [200, 9, 9]);
+    drop_files(&mut window, &[more.path(), &picture]);
+    assert_eq!(window.state().state.models.offered_folders, [more.path()]);
+    assert_eq!(window.state().state.recipe.references.last().map(|last| last.name.as_str()), Some("red.png"));
+    click(&mut window, "Do nothing with the folder");
+    assert!(window.state().state.models.offered_folders.is_empty());
+    assert!(errors(&window, Place::References).is_empty());
 }
 
 #[test]

@@ -7,8 +7,7 @@
 mod window;
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use egui::accesskit::Role;
 use egui::{Key, Modifiers};
@@ -16,7 +15,7 @@ use egui_kittest::kittest::Queryable as _;
 use instantstyle::app::{BoardWish, Command, Dropped, ModelsCommand, Place};
 use instantstyle::engine::FakeEngine;
 use instantstyle::recipe::ModelFiles;
-use window::{Window, errors, generate, kept, open, picture_file, press, wait};
+use window::{Window, errors, files_are_done, generate, hold_files, kept, open, picture_file, press, wait};
 
 fn model_a() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/model_a")
@@ -117,28 +116,6 @@ fn a_cell_brings_its_model_along_and_a_board_is_exported_with_its_own() {
 
     window.state_mut().state.execute(Command::PromoteCell(1));
     opened(&mut window, Some(model_a()));
-}
-
-/// Keeps the files' thread from going on until the sender is dropped.
-fn hold_files(window: &mut Window) -> Sender<()> {
-    let (hold, held) = channel::<()>();
-    let held = Mutex::new(held);
-    let read = Arc::new(move || {
-        let _ = held.lock().unwrap().recv();
-        Err("it was only there to wait for".to_owned())
-    });
-    let name = "hold.png".to_owned();
-    window.state_mut().state.execute(Command::AddReferences(vec![Dropped::Bytes { name, read }]));
-    hold
-}
-
-fn files_are_done(window: &mut Window) {
-    wait(window, "the files' thread", |app| app.state.opening == 0);
-    // The held file was the first; what was asked for after it is answered before this one.
-    let state = &mut window.state_mut().state;
-    let read = Arc::new(|| Err("the last one".to_owned()));
-    state.execute(Command::AddReferences(vec![Dropped::Bytes { name: "last.png".to_owned(), read }]));
-    wait(window, "the files' thread", |app| app.state.opening == 0);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The content picture: what image to image begins from.
 
 use super::background::Done;
+use super::models_offer::identified;
 use super::notes::Place;
 use super::references::{self, Dropped, Opened};
 use super::state::AppState;
@@ -24,8 +25,12 @@ impl AppState {
 
     pub(super) fn set_content(&mut self, dropped: Dropped) {
         self.notes.clear(Place::Content);
-        let folder = self.folder("references");
-        if self.submit_from(Place::Content, move || Done::Content(references::open(&dropped, folder.as_deref()))) {
+        let (folder, entries) = (self.folder("references"), self.models.source.entries);
+        let task = move || match &dropped {
+            Dropped::File(path) if path.is_dir() => identified(path, false, entries),
+            _ => Done::Content(references::open(&dropped, folder.as_deref())),
+        };
+        if self.submit_from(Place::Content, task) {
             self.opening += 1;
         }
     }

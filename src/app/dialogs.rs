@@ -95,7 +95,8 @@ pub fn open_model_file(background: &Background) -> std::io::Result<()> {
 }
 
 pub fn open_model_folder(background: &Background) -> std::io::Result<()> {
-    let dialog = AsyncFileDialog::new().set_title("Open the folder of a model or an image encoder").pick_folder();
+    let dialog =
+        AsyncFileDialog::new().set_title("Open the folder of a model, or one in which models lie").pick_folder();
     ask(background, false, dialog, |folder: FileHandle| Picked::Models(vec![folder.path().to_owned()]))
 }
 
@@ -114,7 +115,7 @@ impl AppState {
             (_, true) => kept("the picture is kept in", self.folder("pictures")),
             (Place::Board, false) => "add the pictures as references first, and type their names".to_owned(),
             (Place::Content, false) => "drop the picture here".to_owned(),
-            (Place::Model, false) => "type the path below, or drop the file on the window".to_owned(),
+            (Place::Model, false) => "type the path below, or drop the file or the folder on the window".to_owned(),
             (Place::Styles, false) => "drop the file of the style on the window".to_owned(),
             (_, false) => "drop files on the window, or name them on the command line".to_owned(),
         }

@@ -8,9 +8,9 @@ use std::path::Path;
 use super::background::Done;
 use super::board::BoardWish;
 use super::dialogs::WEIGHTS;
-use super::models::identified;
+use super::models_offer::identified;
 use super::notes::Place;
-use super::references::Dropped;
+use super::references::{self, Dropped};
 use super::shelf::ShelfCommand;
 use super::state::AppState;
 use crate::board::{Axis, Board, PictureName};
@@ -54,27 +54,25 @@ impl AppState {
             self.identify(weights);
         }
         self.carried = None;
-        self.models.offered.clear();
-        match pictures.len() {
-            0 => {}
-            1 => {
-                let entries = self.models.source.entries;
-                for dropped in pictures {
-                    let task = move || {
-                        if let Dropped::File(path) = &dropped
-                            && path.is_dir()
-                        {
-                            return identified(path, false, entries);
-                        }
-                        let carried = look(&dropped);
-                        Done::Looked { dropped, carried: carried.map(Box::new) }
-                    };
-                    if self.submit(task) {
-                        self.opening += 1;
-                    }
+        self.models.leave_offers();
+        if pictures.len() > 1 {
+            self.notes.clear(Place::References);
+        }
+        let (is_single, entries) = (pictures.len() == 1, self.models.source.entries);
+        for dropped in pictures {
+            let folder = self.folder("references");
+            let task = move || match &dropped {
+                Dropped::File(path) if path.is_dir() => identified(path, false, entries),
+                // Of many, nobody is asked about each.
+                _ if !is_single => Done::Added(references::open(&dropped, folder.as_deref())),
+                _ => {
+                    let carried = look(&dropped);
+                    Done::Looked { dropped, carried: carried.map(Box::new) }
                 }
+            };
+            if self.submit_from(Place::References, task) {
+                self.opening += 1;
             }
-            _ => self.add_references(pictures),
         }
     }
 

@@ -7,7 +7,7 @@ use super::models::ModelsDone;
 use super::notes::Place;
 use super::state::AppState;
 use crate::engine::{self, LoraInfo, ModelPaths};
-use crate::models::Part;
+use crate::models::{Part, name_of};
 use crate::recipe::{Lora, Recipe, Role};
 
 impl AppState {
@@ -17,18 +17,27 @@ impl AppState {
     }
 
     pub(super) fn open_lora(&mut self, path: PathBuf) {
-        let opened = self.opened.clone();
+        let on = self.coming_model().clone();
         self.submit_from(Place::Model, move || {
-            let result = engine::describe_lora(&opened, &path, &Lora::default()).map_err(|error| error.to_string());
-            Done::Models(ModelsDone::LoraOpened { path, result })
+            let result = opened(&on, &path, &Lora::default());
+            Done::Models(ModelsDone::LoraOpened { on, path, result })
         });
     }
 
-    pub(super) fn add_lora(&mut self, path: PathBuf, info: LoraInfo) {
+    pub(super) fn take_opened_lora(&mut self, on: &ModelPaths, path: PathBuf, result: Result<LoraInfo, String>) {
+        match result {
+            // Another model was chosen meanwhile, or the one that was to open did not.
+            _ if on != self.coming_model() => self.open_lora(path),
+            Ok(info) => self.add_lora(path, info),
+            Err(why) => self.notes.error(Place::Model, why),
+        }
+    }
+
+    fn add_lora(&mut self, path: PathBuf, info: LoraInfo) {
         let LoraInfo { lora, few_step } = info;
-        let was_lost = self.settings.known_files.insert(lora.hash.clone(), path).is_none();
+        let was_lost = self.settings.known_files.insert(lora.hash.clone(), path.clone()).is_none();
         self.models.lora_troubles.remove(&lora.hash);
-        self.models.tried_loras.insert(lora.hash.clone());
+        self.models.tried_loras.insert(lora.hash.clone(), path);
         if let Some(defaults) = few_step {
             self.models.few_step.insert(lora.hash.clone(), defaults);
         }
@@ -88,7 +97,6 @@ impl AppState {
             let found = self.models.of_part(Part::Lora).find(|item| item.id == lora.hash);
             if let Some(item) = found.filter(|_| known.is_none_or(|path| !is_found(path))) {
                 self.settings.known_files.insert(lora.hash.clone(), item.path.clone());
-                self.models.tried_loras.remove(&lora.hash);
             }
         }
     }
@@ -100,25 +108,29 @@ impl AppState {
             return;
         }
         for lora in &self.recipe.loras {
-            let Some(path) = self.lora_path(lora).filter(|_| !self.models.tried_loras.contains(&lora.hash)).cloned()
-            else {
-                continue;
-            };
+            let is_new = |path: &&PathBuf| self.models.tried_loras.get(&lora.hash) != Some(*path);
+            let Some(path) = self.lora_path(lora).filter(is_new).cloned() else { continue };
             let (on, lora, hash) = (self.opened.clone(), lora.clone(), lora.hash.clone());
-            let tried = hash.clone();
+            let tried = (hash.clone(), path.clone());
             let task = move || {
-                let result = engine::describe_lora(&on, &path, &lora).map_err(|error| error.to_string());
-                Done::Models(ModelsDone::LoraTried { on, hash, result })
+                let result = opened(&on, &path, &lora);
+                Done::Models(ModelsDone::LoraTried { on, path, hash, result })
             };
             // Where too much waits, the next frame asks again.
             if self.background.submit(task) {
-                self.models.tried_loras.insert(tried);
+                self.models.tried_loras.extend([tried]);
             }
         }
     }
 
-    pub(super) fn take_tried_lora(&mut self, on: &ModelPaths, hash: String, result: Result<LoraInfo, String>) {
-        if *on != self.opened {
+    pub(super) fn take_tried_lora(
+        &mut self,
+        on: &ModelPaths,
+        path: &Path,
+        hash: String,
+        result: Result<LoraInfo, String>,
+    ) {
+        if *on != self.opened || !self.lies_at(&hash, path) {
             return;
         }
         match result {
@@ -128,6 +140,11 @@ impl AppState {
             }
             Err(why) => drop(self.models.lora_troubles.insert(hash, why)),
         }
+    }
+
+    /// What was tried at this path says something about a LoRA of this hash: it has not been found elsewhere since.
+    pub(super) fn lies_at(&self, hash: &str, path: &Path) -> bool {
+        self.settings.known_files.get(hash).is_some_and(|known| known == path)
     }
 
     /// A recipe and the files for it as the engine wants them: LoRAs that are off left out.
@@ -152,4 +169,18 @@ impl AppState {
         let loras = recipe.loras.iter().map(path).collect::<Result<_, _>>()?;
         Ok((recipe, ModelPaths { loras, ..self.opened.clone() }))
     }
+}
+
+/// Runs on the files' thread: a LoRA on this model, or in words for artists why it does not go with it.
+pub(super) fn opened(on: &ModelPaths, path: &Path, how: &Lora) -> Result<LoraInfo, String> {
+    engine::describe_lora(on, path, how).map_err(|error| {
+        if !error.is_lora_for_other_model() {
+            return error.to_string();
+        }
+        // Names and shapes of tensors tell something only to those who make models.
+        tracing::warn!("{error}");
+        let name = name_of(path);
+        let name = name.trim_end_matches(".safetensors");
+        format!("'{name}' is made for another kind of model; choose a LoRA for the model in use")
+    })
 }

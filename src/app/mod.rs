@@ -34,6 +34,7 @@ mod models_fetch;
 mod models_follow;
 mod models_import;
 mod models_look;
+mod models_offer;
 mod notes;
 mod reference_list;
 mod references;

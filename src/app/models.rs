@@ -4,7 +4,7 @@
 //! in front of the window (a dropped file, a choice) goes to the files' thread. See also `models_look`,
 //! `models_choice`, `models_follow` and `models_fetch`.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,9 +19,7 @@ use super::models_look::{Newest, newest};
 use super::notes::Place;
 use super::state::AppState;
 use crate::engine::{LoraInfo, ModelPaths, Waker};
-use crate::models::{
-    Event, Folders, Hub, Item, Listing, ModelEntry, ModelsError, Part, Patience, Places, State, is_pickle, list,
-};
+use crate::models::{Event, Folders, Hub, Item, Listing, ModelEntry, ModelsError, Part, Patience, Places, State, list};
 use crate::recipe::ModelDefaults;
 
 /// What the threads answer.
@@ -36,20 +34,26 @@ pub enum ModelsDone {
         /// It was chosen already, so that nobody is asked.
         is_chosen: bool,
     },
+    /// A folder that is no model, but in which some may lie.
+    Folder(PathBuf),
     /// A file that could run code, and is not opened as it is.
     Pickled(Pickled),
     Converted(Converted),
     Examined {
+        /// What was open, or to be opened, when it was asked.
+        on: ModelPaths,
         path: PathBuf,
         result: Box<Result<Examined, String>>,
     },
     LoraOpened {
+        on: ModelPaths,
         path: PathBuf,
         result: Result<LoraInfo, String>,
     },
     /// A LoRA that the recipe names already, on this model.
     LoraTried {
         on: ModelPaths,
+        path: PathBuf,
         hash: String,
         result: Result<LoraInfo, String>,
     },
@@ -93,10 +97,14 @@ pub struct Models {
     pub wares: Vec<Ware>,
     pub is_looking: bool,
     pub selected: Option<PathBuf>,
+    /// The built-in model, which lies nowhere, is the selected one.
+    pub is_built_in_selected: bool,
     /// What came of the try to open the selected one.
     pub examined: Option<(PathBuf, Result<Examined, String>)>,
     /// Files that were dropped or named, about which the artist is asked, one after the other.
     pub offered: VecDeque<Item>,
+    /// Folders that were dropped or named, in which models may lie.
+    pub offered_folders: VecDeque<PathBuf>,
     /// A pickle that was dropped or named.
     pub pickled: Option<Pickled>,
     /// Those that are asked about after it.
@@ -116,8 +124,8 @@ pub struct Models {
     pub(super) few_step: BTreeMap<String, ModelDefaults>,
     /// What the open model brings itself.
     pub(super) own_defaults: Option<ModelDefaults>,
-    /// LoRAs of the recipe that the open model has been tried with, by their hash.
-    pub(super) tried_loras: BTreeSet<String>,
+    /// Where the LoRAs of the recipe lay that the open model has been tried with, by their hash.
+    pub(super) tried_loras: BTreeMap<String, PathBuf>,
 
     pub(super) source: ModelSource,
     pub(super) downloads: Background,
@@ -154,8 +162,10 @@ impl Models {
             wares: source.entries.iter().map(Ware::new).collect(),
             is_looking: false,
             selected: None,
+            is_built_in_selected: false,
             examined: None,
             offered: VecDeque::new(),
+            offered_folders: VecDeque::new(),
             pickled: None,
             waiting_pickled: VecDeque::new(),
             asking: None,
@@ -165,7 +175,7 @@ impl Models {
             fit: None,
             few_step: BTreeMap::new(),
             own_defaults: None,
-            tried_loras: BTreeSet::new(),
+            tried_loras: BTreeMap::new(),
             source,
             imports: Background::start_named("imports", waker.clone())?,
             downloads: Background::start_named("downloads", waker.clone())?,
@@ -230,6 +240,10 @@ impl AppState {
         match command {
             ModelsCommand::Look => self.look_for_models(),
             ModelsCommand::Select(path) => self.examine(path),
+            ModelsCommand::SelectBuiltIn => {
+                (self.models.selected, self.models.examined) = (None, None);
+                self.models.is_built_in_selected = true;
+            }
             ModelsCommand::UseBuiltIn => self.choose_model(ModelPaths::default()),
             ModelsCommand::Use(path) => self.use_path(path),
             ModelsCommand::Without(part) => self.go_without(part),
@@ -242,12 +256,10 @@ impl AppState {
             ModelsCommand::AddFolder => self.ask(Place::Model, dialogs::add_models_folder),
             ModelsCommand::RemoveFolder(folder) => self.change_folders(folder, false),
             ModelsCommand::Identify(paths) => self.identify(paths),
-            ModelsCommand::UseOffered => {
-                if let Some(item) = self.models.offered.pop_front() {
-                    self.use_item(&item);
-                }
-            }
-            ModelsCommand::ForgetOffered => drop(self.models.offered.pop_front()),
+            ModelsCommand::UseOffered => self.answer_offered(true),
+            ModelsCommand::ForgetOffered => self.answer_offered(false),
+            ModelsCommand::LookInOffered => self.look_in_offered(),
+            ModelsCommand::ForgetFolder => drop(self.models.offered_folders.pop_front()),
             ModelsCommand::Import => self.import_pickled(),
             ModelsCommand::UseTwin(path) => self.use_twin(path),
             ModelsCommand::ForgetPickled => self.forget_pickled(),
@@ -305,19 +317,20 @@ impl AppState {
                     Err(why) => self.notes.error(Place::Model, why),
                 }
             }
+            ModelsDone::Folder(folder) => {
+                self.opening = self.opening.saturating_sub(1);
+                self.offer_folder(folder);
+            }
             ModelsDone::Pickled(pickled) => {
                 self.opening = self.opening.saturating_sub(1);
                 self.take_pickled(pickled);
             }
             ModelsDone::Converted(converted) => self.take_converted(converted),
-            ModelsDone::Examined { path, result } => {
-                if self.models.selected.as_ref() == Some(&path) {
-                    self.models.examined = Some((path, *result));
-                }
-            }
-            ModelsDone::LoraOpened { path, result: Ok(info) } => self.add_lora(path, info),
-            ModelsDone::LoraOpened { result: Err(why), .. } => self.notes.error(Place::Model, why),
-            ModelsDone::LoraTried { on, hash, result } => self.take_tried_lora(&on, hash, result),
+            ModelsDone::Examined { path, .. } if self.models.selected.as_ref() != Some(&path) => {}
+            ModelsDone::Examined { on, path, .. } if on != *self.coming_model() => self.examine(path),
+            ModelsDone::Examined { path, result, .. } => self.models.examined = Some((path, *result)),
+            ModelsDone::LoraOpened { on, path, result } => self.take_opened_lora(&on, path, result),
+            ModelsDone::LoraTried { on, path, hash, result } => self.take_tried_lora(&on, &path, hash, result),
             ModelsDone::Fetched(fetched) => self.take_fetched(fetched),
         }
     }
@@ -347,38 +360,4 @@ impl AppState {
     pub(super) fn add_models_folder(&mut self, folder: PathBuf) {
         self.change_folders(folder, true);
     }
-
-    /// Says what files are, from their headers, on the files' thread.
-    pub(super) fn identify(&mut self, paths: Vec<PathBuf>) {
-        self.notes.clear(Place::Model);
-        self.models.offered.clear();
-        self.leave_pickled();
-        let entries = self.models.source.entries;
-        for path in paths {
-            let task = move || identified(&path, false, entries);
-            if self.submit_from(Place::Model, task) {
-                self.opening += 1;
-            }
-        }
-    }
-
-    pub(super) fn take_identified(&mut self, item: Box<Item>, is_chosen: bool) {
-        self.models.take_item((*item).clone());
-        if is_chosen {
-            self.use_item(&item);
-        } else {
-            if self.models.offered.is_empty() {
-                self.examine(item.path.clone());
-            }
-            self.models.offered.push_back(*item);
-        }
-    }
-}
-
-/// Runs on the files' thread.
-pub(super) fn identified(path: &std::path::Path, is_chosen: bool, entries: &'static [ModelEntry]) -> Done {
-    if is_pickle(path) {
-        return Done::Models(ModelsDone::Pickled(Pickled::new(path, entries)));
-    }
-    Done::Models(ModelsDone::Identified { result: Item::look(path).map(Box::new), is_chosen })
 }

@@ -3,11 +3,13 @@
 //! A recipe names its weights by content (`recipe.model`, the hashes of its LoRAs), so that undo and a restored picture
 //! bring them back; the session remembers where each of them lies.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::background::Done;
-use super::models::{ModelsDone, identified};
+use super::loras::opened as opened_lora;
+use super::models::ModelsDone;
+use super::models_offer::identified;
 use super::notes::Place;
 use super::session::Settings;
 use super::state::{AppState, ModelState};
@@ -77,8 +79,8 @@ pub struct Described {
     result: Result<(Box<ModelInfo>, Option<Fit>), String>,
     lora_troubles: BTreeMap<String, String>,
     few_step: BTreeMap<String, ModelDefaults>,
-    /// LoRAs that it was tried with.
-    tried_loras: BTreeSet<String>,
+    /// LoRAs that it was tried with, by their hash, and where they lay.
+    tried_loras: BTreeMap<String, PathBuf>,
 }
 
 impl AppState {
@@ -98,12 +100,12 @@ impl AppState {
             let (mut lora_troubles, mut few_step) = (BTreeMap::new(), BTreeMap::new());
             for (lora, path) in loras.iter().filter(|_| result.is_ok()) {
                 let hash = lora.hash.clone();
-                match engine::describe_lora(&paths, path, lora) {
+                match opened_lora(&paths, path, lora) {
                     Ok(info) => few_step.extend(info.few_step.map(|defaults| (hash, defaults))),
-                    Err(error) => drop(lora_troubles.insert(hash, error.to_string())),
+                    Err(why) => drop(lora_troubles.insert(hash, why)),
                 }
             }
-            let tried_loras = loras.into_iter().map(|(lora, _)| lora.hash).collect();
+            let tried_loras = loras.into_iter().map(|(lora, path)| (lora.hash, path)).collect();
             Done::Described(Described { paths, why, question, result, lora_troubles, few_step, tried_loras })
         });
         if is_asked {
@@ -113,7 +115,7 @@ impl AppState {
     }
 
     pub(super) fn take_opened(&mut self, described: Described) {
-        let Described { paths, why, result, lora_troubles, few_step, tried_loras, .. } = described;
+        let Described { paths, why, result, mut lora_troubles, mut few_step, mut tried_loras, .. } = described;
         let (info, fit) = match result {
             Ok(opened) => opened,
             Err(said) if why == Opening::First && paths != ModelPaths::default() => {
@@ -138,6 +140,10 @@ impl AppState {
         }
         self.look_afresh();
         self.pace = None;
+        // A LoRA that was found elsewhere meanwhile is tried there.
+        tried_loras.retain(|hash, path| self.lies_at(hash, path));
+        lora_troubles.retain(|hash, _| tried_loras.contains_key(hash));
+        few_step.retain(|hash, _| tried_loras.contains_key(hash));
         self.models.lora_troubles = lora_troubles;
         self.models.few_step = few_step;
         self.models.tried_loras = tried_loras;
@@ -159,6 +165,7 @@ impl AppState {
             self.watch_models();
             return;
         }
+        self.examine_part_again();
         self.models.missing = None;
         if std::mem::take(&mut self.models.is_wanted) {
             // That it could not be found was said before.
@@ -318,11 +325,12 @@ impl AppState {
     /// Shows more of one that was found, and tries behind the window whether it would open.
     pub(super) fn examine(&mut self, path: PathBuf) {
         self.models.selected = Some(path.clone());
+        self.models.is_built_in_selected = false;
         self.models.examined = None;
         let Some(item) = self.models.item(&path).cloned() else { return };
-        let (opened, wish) = (self.opened.clone(), self.wish());
+        let (on, wish) = (self.coming_model().clone(), self.wish());
         let paths = match item.part {
-            Part::Lora => Ok(opened),
+            Part::Lora => Ok(on.clone()),
             _ => self.paths_with(&item),
         };
         let paths = match paths {
@@ -334,13 +342,22 @@ impl AppState {
         };
         self.submit_from(Place::Model, move || {
             let result = match item.part {
-                Part::Lora => engine::describe_lora(&paths, &path, &Lora::default()).map(|info| (None, info.few_step)),
-                _ => engine::describe(&paths).map(|info| (wish.fit(&info), Some(info.defaults))),
+                Part::Lora => opened_lora(&paths, &path, &Lora::default()).map(|info| (None, info.few_step)),
+                _ => engine::describe(&paths)
+                    .map(|info| (wish.fit(&info), Some(info.defaults)))
+                    .map_err(|error| error.to_string()),
             };
             let result = result.map(|(fit, defaults)| Examined { paths, fit, defaults });
-            let result = result.map_err(|error| error.to_string());
-            Done::Models(ModelsDone::Examined { path, result: Box::new(result) })
+            Done::Models(ModelsDone::Examined { on, path, result: Box::new(result) })
         });
+    }
+
+    /// What was said of a selected part, or of a LoRA, was said on another model.
+    fn examine_part_again(&mut self) {
+        let selected = self.models.selected.as_ref().and_then(|path| self.models.item(path));
+        if let Some(item) = selected.filter(|item| item.part != Part::Model) {
+            self.examine(item.path.clone());
+        }
     }
 
     fn wish(&self) -> Wish {

@@ -11,6 +11,8 @@ pub enum ModelsCommand {
     Look,
     /// Shows more of one that was found, and tries whether it would open.
     Select(PathBuf),
+    /// Shows more of the built-in model.
+    SelectBuiltIn,
     /// The built-in model with its own parts.
     UseBuiltIn,
     /// Takes up a model, an adapter, an image encoder or a VAE, or adds a LoRA.
@@ -33,6 +35,9 @@ pub enum ModelsCommand {
     Identify(Vec<PathBuf>),
     UseOffered,
     ForgetOffered,
+    /// Looks for models in the folder that was dropped or named, now and from now on.
+    LookInOffered,
+    ForgetFolder,
     /// Converts the pickle that was dropped or named, in another process.
     Import,
     /// Takes the same weights in another format, which lie beside the pickle.

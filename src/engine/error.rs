@@ -34,6 +34,11 @@ pub enum EngineError {
 }
 
 impl EngineError {
+    /// A LoRA whose tensors have no place in the model.
+    pub fn is_lora_for_other_model(&self) -> bool {
+        matches!(self, Self::Weights(WeightsError::LoraForOtherModel { .. }))
+    }
+
     /// Whether the input is at fault (exit status 2) rather than the program or the machine (1).
     pub fn is_bad_input(&self) -> bool {
         matches!(

@@ -14,6 +14,7 @@ use crate::app::{AppState, Command, ModelsCommand};
 use crate::models::{Item, Part, size};
 
 const ROW: f32 = 46.0;
+const BUILT_IN: &str = "Built-in model";
 
 /// A part, what several of it are called, one of it, and what taking it up is called.
 const PARTS: [(Part, &str, &str, &str); 5] = [
@@ -74,11 +75,29 @@ fn filter(ui: &mut Ui, panel: &mut ModelsPanel) {
 
 fn built_in(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) {
     let is_open = state.opened_model().model.is_none();
-    let words = "Small and fast, brings all its parts";
-    let (response, _) = row(ui, "Model", "Built-in model", words, is_open, false);
-    // Where it only stands in for one that is missing, it can be taken up for good.
-    let is_usable = !is_open || state.models.missing.is_some();
-    if response.on_hover_text("Made for trying things out").clicked() && is_usable {
+    let is_selected = state.models.is_built_in_selected;
+    let (response, is_entered) =
+        row(ui, "Model", BUILT_IN, "Small and fast, brings all its parts", is_open, is_selected);
+    if (response.double_clicked() || (is_entered && is_selected)) && is_built_in_usable(state) {
+        commands.push(Command::Models(ModelsCommand::UseBuiltIn));
+    } else if response.clicked() {
+        commands.push(Command::Models(ModelsCommand::SelectBuiltIn));
+    }
+}
+
+/// Where it only stands in for one that is missing, it can be taken up for good.
+fn is_built_in_usable(state: &AppState) -> bool {
+    state.opened_model().model.is_some() || state.models.missing.is_some()
+}
+
+fn built_in_details(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) {
+    ui.label(RichText::new(BUILT_IN).strong().size(tokens::TEXT_HEADING - 2.0));
+    ui.label("Small and fast, made for trying things out.");
+    ui.label("It brings its own IP-Adapter, image encoder and VAE. LoRAs of other models do not go with it.");
+    ui.add_space(tokens::SPACE_S);
+    if !is_built_in_usable(state) {
+        ui.label(RichText::new("In use").strong().color(palette(ui).accent));
+    } else if accent_button(ui, "Use this model", vec2(0.0, 34.0)).clicked() {
         commands.push(Command::Models(ModelsCommand::UseBuiltIn));
     }
 }
@@ -176,13 +195,16 @@ fn folders(ui: &mut Ui, panel: &mut ModelsPanel, state: &AppState, commands: &mu
         open.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, "Open the path"));
         if (open.clicked() || is_entered) && !path.is_empty() {
             commands.push(Command::Models(ModelsCommand::Identify(vec![path.into()])));
-            panel.typed.clear();
+            panel.asked = Some(panel.typed.clone());
         }
     });
 }
 
 /// What the selected one is, what it would take, and the button that takes it up.
 pub fn details(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) {
+    if state.models.is_built_in_selected {
+        return built_in_details(ui, state, commands);
+    }
     let selected = state.models.selected.as_ref().and_then(|path| state.models.item(path));
     let Some(item) = selected else {
         widgets::hint(ui, "Select a file to see what it is, what it goes with and how much memory it takes.");

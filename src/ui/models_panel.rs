@@ -9,7 +9,7 @@ use super::models_offer::models_offer_inside;
 use super::notes_ui::notes_ui;
 use super::tokens::{self, palette};
 use super::widgets;
-use crate::app::{AppState, Command, Fit, ModelState, ModelsCommand, Place};
+use crate::app::{AppState, Command, Fit, ModelState, ModelsCommand, NoteKind, Place};
 use crate::models::{Event, Item, Part, size};
 
 const WIDTH: f32 = 1040.0;
@@ -23,6 +23,8 @@ pub struct ModelsPanel {
     pub(super) filter: String,
     /// A path that is being typed.
     pub(super) typed: String,
+    /// It was asked what lies there, and the answer is not there yet.
+    pub(super) asked: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,6 +41,7 @@ impl ModelsPanel {
         if std::mem::take(&mut state.models.wants_downloads) {
             self.tab = Tab::Download;
         }
+        self.forget_typed(state);
         let screen = ctx.content_rect().size();
         let modal = widgets::sheet(ctx, "models panel", 20).show(ctx, |ui| {
             ui.set_width((screen.x * 0.94 - 40.0).clamp(280.0, WIDTH));
@@ -58,6 +61,14 @@ impl ModelsPanel {
         modal.inner && !modal.should_close()
     }
 
+    /// A path at which something was found has served; one with a slip of the hand is mended where it stands.
+    fn forget_typed(&mut self, state: &AppState) {
+        let is_refused = || state.notes.at(Place::Model).any(|note| note.kind == NoteKind::Error);
+        if state.opening == 0 && self.asked.take().is_some_and(|asked| asked == self.typed) && !is_refused() {
+            self.typed.clear();
+        }
+    }
+
     fn tabs(&mut self, ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) {
         ui.horizontal(|ui| {
             for (tab, name) in [(Tab::Found, "On this computer"), (Tab::Download, "Download")] {
@@ -73,7 +84,7 @@ impl ModelsPanel {
                 ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                     let folder = ui.button("Open a folder…");
                     if folder
-                        .on_hover_text("The folder of a model or of an image encoder, as diffusers has it")
+                        .on_hover_text("The folder of a model in diffusers format, or one in which models lie")
                         .clicked()
                     {
                         commands.push(Command::Models(ModelsCommand::OpenFolder));

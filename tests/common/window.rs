@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code)]
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use eframe::egui_wgpu::RenderState;
@@ -12,7 +13,7 @@ use egui_kittest::kittest::Queryable as _;
 use egui_kittest::wgpu::WgpuTestRenderer;
 use egui_kittest::{Harness, HarnessBuilder};
 use image::{Rgb, RgbImage};
-use instantstyle::app::{NoteKind, Place, Session, Setup};
+use instantstyle::app::{Command, Dropped, NoteKind, Place, Session, Setup};
 use instantstyle::engine::{Compute, Engine, EngineError, FakeEngine, JobHandle, JobSpec};
 use instantstyle::library::Instance;
 use instantstyle::ui::StudioApp;
@@ -196,4 +197,26 @@ fn let_go(window: &mut Window, files: impl IntoIterator<Item = Drop>) {
 pub fn errors(window: &Window, place: Place) -> Vec<String> {
     let notes = window.state().state.notes.at(place);
     notes.filter(|note| note.kind == NoteKind::Error).map(|note| note.text.clone()).collect()
+}
+
+/// Keeps the files' thread from going on until the sender is dropped.
+pub fn hold_files(window: &mut Window) -> Sender<()> {
+    let (hold, held) = channel::<()>();
+    let held = Mutex::new(held);
+    let read = Arc::new(move || {
+        let _ = held.lock().unwrap().recv();
+        Err("it was only there to wait for".to_owned())
+    });
+    let name = "hold.png".to_owned();
+    window.state_mut().state.execute(Command::AddReferences(vec![Dropped::Bytes { name, read }]));
+    hold
+}
+
+pub fn files_are_done(window: &mut Window) {
+    wait(window, "the files' thread", |app| app.state.opening == 0);
+    // The held file was the first; what was asked for after it is answered before this one.
+    let state = &mut window.state_mut().state;
+    let read = Arc::new(|| Err("the last one".to_owned()));
+    state.execute(Command::AddReferences(vec![Dropped::Bytes { name: "last.png".to_owned(), read }]));
+    wait(window, "the files' thread", |app| app.state.opening == 0);
 }
