@@ -190,7 +190,7 @@ fn ready_made_boards_follow_model_and_recipe() {
         assert_eq!(board.cells(blocks, 5.0).unwrap().len(), axis.settings.len());
         axis.settings.into_iter().map(|s| s.label).collect::<Vec<_>>()
     };
-    let all = ["off", "everything", "layout", "style", "style and layout", "precise"];
+    let all = ["off", "everything", "layout", "style", "style and layout", "style, layout pushed away"];
     assert_eq!(labels(Preset::WhichMode, &base(), &blocks()), all);
     let unguided = Recipe { guidance: Some(1.0), ..base() };
     assert_eq!(labels(Preset::WhichMode, &unguided, &blocks()), all[..5]);

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use board_window::{all_done, board, cell, choose, paint};
 use egui::accesskit::Role;
 use egui::{Key, Modifiers};
-use egui_kittest::kittest::Queryable as _;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use instantstyle::app::{BoardWish, Command, Place, Shown};
 use instantstyle::board::{Axis, drawing_order};
 use instantstyle::engine::{CellState, ClipMeasure, Compute, EngineError, Match, ModelPaths, Script};
@@ -88,7 +88,7 @@ fn pictures_are_added_to_an_axis_without_becoming_references() {
     let home = tempfile::tempdir().unwrap();
     let (mut window, fake) = open(home.path());
     press(&mut window, Modifiers::COMMAND, Key::B);
-    choose(&mut window, "What changes in the columns", "reference");
+    choose(&mut window, "What changes in the columns", "Reference");
     let other = window::picture_file(home.path(), "sea, blue.png", [1, 90, 200]);
     window.state_mut().state.add_board_pictures(vec![other.clone(), home.path().join("none.png")]);
     wait(&mut window, "the pictures", |app| app.state.opening == 0);
@@ -101,6 +101,108 @@ fn pictures_are_added_to_an_axis_without_becoming_references() {
     assert_eq!(board(&window).cells[1].recipe.references[0].hash, hash);
     assert!(fake.seen().iter().any(|spec| spec.references[0].hash == hash));
     assert!(state.recipe.references.len() == 1 && state.recipe.references[0].hash != hash);
+}
+
+#[test]
+fn pictures_of_one_name_are_columns_of_their_own() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, fake) = open(home.path());
+    for (folder, colour) in [("a", [200, 10, 10]), ("b", [10, 10, 200]), ("c", [10, 200, 10])] {
+        let folder = home.path().join(folder);
+        std::fs::create_dir(&folder).unwrap();
+        // A name that could be a counted one.
+        let name = if colour[1] == 200 { "ref.png (2).png" } else { "ref.png" };
+        drop_file(&mut window, &window::picture_file(&folder, name, colour), None);
+    }
+    let hashes: Vec<String> = window.state().state.recipe.references.iter().map(|r| r.hash.clone()).collect();
+    assert!(hashes.len() == 4 && hashes[1] != hashes[2]);
+    let names = window.state().state.example_values("reference");
+    assert!(names.contains("ref.png, ref.png (2)"), "{names}");
+    let wish = BoardWish::Axes { x: "reference=ref.png, ref.png (2)".to_owned(), y: String::new() };
+    window.state_mut().state.execute(Command::OpenBoard(wish));
+    wait(&mut window, "the board", all_done);
+    let shown = |window: &Window| -> Vec<String> {
+        board(window).cells.iter().map(|cell| cell.recipe.references[0].hash.clone()).collect()
+    };
+    assert_eq!(shown(&window), hashes[1..3]);
+    assert_eq!((board(&window).title(0), board(&window).title(1)), ("ref.png".into(), "ref.png (2)".into()));
+    assert_eq!(fake.seen().len(), 2);
+    // A sheet's axes name their pictures by what is in them.
+    let again = BoardWish::Again(Box::new(board(&window).board.clone()));
+    window.state_mut().state.execute(Command::OpenBoard(again));
+    wait(&mut window, "the board again", all_done);
+    assert_eq!(shown(&window), hashes[1..3]);
+    let told = instantstyle::app::differences(
+        &board(&window).cells[0].recipe,
+        &board(&window).cells[1].recipe,
+        board(&window).blocks(),
+    );
+    assert_eq!(told, ["reference 1 picture ref.png → another ref.png"]);
+}
+
+#[test]
+fn cells_and_axes_have_the_words_of_the_panels() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, _fake) = open(home.path());
+    click(&mut window, "Board…");
+    click(&mut window, "Which block holds the style?");
+    wait(&mut window, "the board", all_done);
+    let open = board(&window);
+    let titles: Vec<String> = (0..open.cells.len()).map(|index| open.title(index)).collect();
+    assert!(titles.contains(&"Style".to_owned()) && titles.contains(&"Layout".to_owned()), "{titles:?}");
+    assert!(titles.iter().all(|title| !title.contains("block")), "{titles:?}");
+    assert!((0..titles.len()).all(|index| open.exact_title(index).unwrap().contains("attentions")));
+    press(&mut window, Modifiers::COMMAND, Key::B);
+    choose(&mut window, "What changes in the columns", "Layout strength");
+    click(&mut window, "Paint the board");
+    wait(&mut window, "the board", all_done);
+    window.get_by_label_contains("Cell layout strength 0.25, ");
+}
+
+/// Whatever can be pressed to the right of the settings.
+fn pressed(window: &Window) -> Vec<(String, egui::Rect)> {
+    let roles = [Role::Button, Role::Slider, Role::ComboBox, Role::CheckBox];
+    let nodes = window.root().children_recursive();
+    let nodes = nodes.filter(|node| roles.contains(&node.accesskit_node().role()));
+    let found = nodes.map(|node| (node.accesskit_node().label().unwrap_or_default(), node.rect()));
+    found.filter(|(_, rect)| rect.max.x > 400.0 && rect.min.y > 56.0).collect()
+}
+
+#[test]
+fn the_tools_of_a_board_have_room_in_a_small_window() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, fake) = open(home.path());
+    let goes_on = Arc::<AtomicBool>::default();
+    fake.next(Script::Hold(goes_on.clone()));
+    click(&mut window, "Board…");
+    click(&mut window, "Which block holds the style?");
+    for size in [[1280.0, 800.0], [900.0, 600.0], [820.0, 560.0]] {
+        window.set_size(size.into());
+        window.run_steps(4);
+        for is_chosen in [false, true] {
+            if is_chosen {
+                cell(&mut window, "Layout");
+            }
+            let found = pressed(&window);
+            let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+            for name in ["Picture", "Stop the board", "Order of the cells", "Zoom of all cells"] {
+                assert!(names.contains(&name), "{size:?}: {names:?}");
+            }
+            for (index, (name, rect)) in found.iter().enumerate() {
+                // The cells themselves may be scrolled.
+                if name.starts_with("Cell ") || name.starts_with("Favourite") {
+                    continue;
+                }
+                assert!(rect.min.x >= 344.0 && rect.max.x <= size[0], "{size:?}: {name} at {rect:?}");
+                for (other, lies) in &found[..index] {
+                    let shared = rect.shrink(1.0).intersect(*lies);
+                    assert!(!shared.is_positive(), "{size:?}: '{name}' {rect:?} lies on '{other}' {lies:?}");
+                }
+            }
+        }
+    }
+    goes_on.store(true, Ordering::Relaxed);
+    wait(&mut window, "the board to end", |app| !app.state.is_at_work());
 }
 
 #[test]

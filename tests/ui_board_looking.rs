@@ -199,9 +199,9 @@ fn picked_cells_are_compared_side_by_side_wiped_and_as_differences() {
     // Only what differs is said.
     window.get_by_label("The others are held against this");
     window.get_by_label("seed 3 → 1");
-    window.get_by_label("reference 1 strength 0.5 → 1.0 · seed 3 → 2");
+    window.get_by_label("reference 1 strength 0.5 → 1 · seed 3 → 2");
     choose(&mut window, "The cell that the others are held against", "seed 2, strength 1");
-    window.get_by_label("reference 1 strength 1.0 → 0.5 · seed 2 → 1");
+    window.get_by_label("reference 1 strength 1 → 0.5 · seed 2 → 1");
 
     // Wiped over the chosen one: it lies to the left in each.
     click(&mut window, "Wipe");

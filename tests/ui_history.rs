@@ -130,7 +130,7 @@ fn two_pictures_are_compared_and_their_differences_named() {
     let sides = |window: &Window| window.state().state.comparison().map(|(other, shown)| (other.id, shown.id));
     assert_eq!(sides(&window), Some((ids[0], ids[1])));
     window.get_by_label("Comparison, wipe");
-    assert!(window.query_by_label_contains("reference 1 strength 1.0 → 0.2").is_some());
+    assert!(window.query_by_label_contains("reference 1 strength 1 → 0.2").is_some());
     click(&mut window, "Side by side");
     window.get_by_label("Comparison, side by side");
     click(&mut window, "Difference");

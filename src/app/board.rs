@@ -7,9 +7,10 @@ use image::RgbImage;
 use super::board_kept::Kept;
 use super::notes::Place;
 use super::state::AppState;
-use crate::board::{Axis, Board, BoardError, Cell, PictureName, Preset, drawing_order};
+use super::words;
+use crate::board::{Axis, Board, BoardError, Cell, Change, PictureName, Preset, drawing_order};
 use crate::engine::{self, BoardRun, CellRun, CellState, Finished, JobSpec, Match, ModelPaths};
-use crate::recipe::{ModelDefaults, Recipe};
+use crate::recipe::{ModelBlocks, ModelDefaults, Recipe};
 
 /// What the artist wants to see side by side.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +40,7 @@ pub struct CellMark {
 /// The model that a board was laid out with; another may be open by now.
 pub(super) struct BoardModel {
     pub name: String,
+    pub blocks: ModelBlocks,
     pub defaults: ModelDefaults,
     pub paths: ModelPaths,
 }
@@ -86,10 +88,36 @@ impl OpenBoard {
         (0..self.cells.len()).filter(|index| self.finished(*index).is_some()).count()
     }
 
-    /// The labels of a cell's column and row.
+    /// The labels of a cell's column and row, in the window's words.
     pub fn labels(&self, index: usize) -> (String, Option<String>) {
         let (column, row) = self.cells.get(index).map_or((0, 0), |cell| (cell.column, cell.row));
-        (self.board.x.label(column), self.board.y.as_ref().map(|y| y.label(row)))
+        (self.label(&self.board.x, column), self.board.y.as_ref().map(|y| self.label(y, row)))
+    }
+
+    pub(super) fn label(&self, axis: &Axis, place: usize) -> String {
+        axis.settings.get(place).map(|setting| words::label(axis, setting, self.blocks())).unwrap_or_default()
+    }
+
+    /// A cell's column (0) and row (1) as the command line calls them, where that is not what the window does.
+    pub fn exact_label(&self, index: usize, side: usize) -> Option<String> {
+        let cell = self.cells.get(index)?;
+        let (axis, place) = match side {
+            0 => (&self.board.x, cell.column),
+            _ => (self.board.y.as_ref()?, cell.row),
+        };
+        let exact = axis.label(place);
+        (exact != self.label(axis, place)).then_some(exact)
+    }
+
+    /// A cell as the command line calls it, where that is not what the window does.
+    pub fn exact_title(&self, index: usize) -> Option<String> {
+        let parts: Vec<String> = [0, 1].into_iter().filter_map(|side| self.exact_label(index, side)).collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
+
+    /// The blocks of the model that it was laid out with.
+    pub fn blocks(&self) -> &ModelBlocks {
+        &self.model.blocks
     }
 
     /// A cell in words, such as "strength 0.5, seed 7".
@@ -139,6 +167,7 @@ impl AppState {
         let mut board = Board { title, base, x, y };
         for axis in [Some(&mut board.x), board.y.as_mut()].into_iter().flatten() {
             axis.resolve_pictures(|picture| self.picture_named(picture))?;
+            self.tell_pictures_apart(axis);
         }
         let cells = board.cells(&info.blocks, info.defaults.guidance).map_err(said)?;
         let specs = cells.iter().map(|cell| self.cell_job(&cell.recipe)).collect::<Result<Vec<_>, _>>()?;
@@ -155,7 +184,8 @@ impl AppState {
         let marks = from.into_iter().map(mark).collect();
         let id = self.new_id();
         let is_measuring = false;
-        let model = BoardModel { name: info.name, defaults: info.defaults, paths: self.opened.clone() };
+        let model =
+            BoardModel { name: info.name, blocks: info.blocks, defaults: info.defaults, paths: self.opened.clone() };
         self.board = Some(OpenBoard { board, cells, marks, against: None, is_measuring, revision: 0, run, model, id });
         self.pump_board();
         Ok(())
@@ -163,10 +193,26 @@ impl AppState {
 
     /// A picture of an axis, among those that are open.
     fn picture_named(&self, wanted: &PictureName) -> Result<PictureName, String> {
-        let mut open = self.pictures.values().map(|opened| &opened.picture);
-        let found = open.find(|picture| picture.name == wanted.name || picture.hash == wanted.hash);
+        let hash = match wanted.hash.as_str() {
+            "" => self.axis_names().into_iter().find(|(name, _)| *name == wanted.name).map(|(_, hash)| hash.to_owned()),
+            hash => Some(hash.to_owned()),
+        };
+        let found = hash.and_then(|hash| self.pictures.get(&hash)).map(|opened| &opened.picture);
         let found = found.map(|picture| PictureName { hash: picture.hash.clone(), name: picture.name.clone() });
         found.ok_or_else(|| format!("no reference is named '{}'; add the picture as a reference first", wanted.name))
+    }
+
+    /// Columns of two pictures with one name are not called the same.
+    fn tell_pictures_apart(&self, axis: &mut Axis) {
+        for setting in &mut axis.settings {
+            for change in &setting.changes {
+                if let Change::Reference(picture) | Change::Init(picture) = change
+                    && let Some(name) = self.axis_name(&picture.hash)
+                {
+                    setting.label = name;
+                }
+            }
+        }
     }
 
     fn cell_job(&self, recipe: &Recipe) -> Result<JobSpec, String> {

@@ -10,7 +10,8 @@ use super::background::Done;
 use super::export;
 use super::notes::Place;
 use super::state::AppState;
-use crate::board::{Board, Cell, Page, PageCell, settings_in_words};
+use super::words;
+use crate::board::{Axis, Board, Cell, Page, PageCell, SheetWords, settings_in_words};
 use crate::engine::{CellState, Finished, Match};
 use crate::library::{self, LibraryError};
 use crate::pixels::{self, CarriedReference, ContactSheet, PictureFormat, PixelsError, export_sheet};
@@ -84,6 +85,10 @@ struct TakenBoard {
     model: String,
     cells: Vec<Taken>,
     small: Vec<CarriedReference>,
+    /// In the words of the window.
+    title: String,
+    columns: Vec<String>,
+    rows: Vec<String>,
 }
 
 impl AppState {
@@ -129,7 +134,17 @@ impl AppState {
                 small.push(copy.clone());
             }
         }
-        Some(TakenBoard { board: Board { base, ..open.board.clone() }, model: open.model.name.clone(), cells, small })
+        let board = Board { base, ..open.board.clone() };
+        let labels = |axis: &Axis| (0..axis.settings.len()).map(|place| open.label(axis, place)).collect();
+        let called = |axis: &Axis| words::axis(&axis.name, open.blocks());
+        let title = match (board.title.as_str(), &board.y) {
+            ("", None) => called(&board.x),
+            ("", Some(y)) => format!("{} and {}", called(&board.x), words::lowered(&called(y))),
+            (question, None) => question.to_owned(),
+            (question, Some(y)) => format!("{question} And {}", words::lowered(&called(y))),
+        };
+        let (columns, rows) = (labels(&board.x), board.y.as_ref().map(labels).unwrap_or_default());
+        Some(TakenBoard { board, model: open.model.name.clone(), cells, small, title, columns, rows })
     }
 }
 
@@ -145,11 +160,16 @@ impl TakenBoard {
         format!("{}-{}", library::words_for_name(&words), base.seed.unwrap_or_default())
     }
 
+    fn words(&self) -> SheetWords {
+        let words = self.board.words(&self.model, &self.board.base);
+        SheetWords { title: self.title.clone(), columns: self.columns.clone(), rows: self.rows.clone(), ..words }
+    }
+
     fn sheet(&self, format: PictureFormat) -> Result<Vec<u8>, PixelsError> {
         let largest = self.finished().fold((0, 0), |(width, height), (_, finished)| {
             (width.max(finished.image.width()), height.max(finished.image.height()))
         });
-        let mut words = self.board.words(&self.model, &self.board.base);
+        let mut words = self.words();
         words.has_captions = self.cells.iter().any(|taken| taken.numbers.is_some());
         let mut sheet = ContactSheet::new(words, largest)?;
         for taken in &self.cells {
@@ -174,8 +194,7 @@ impl TakenBoard {
             numbers: taken.numbers.map(|numbers| numbers.named(Match::LONG_NAMES)).unwrap_or_default(),
             fault: taken.result.as_ref().err().cloned(),
         };
-        let words = self.board.words(&self.model, &self.board.base);
-        Page::new(words, self.cells.iter().map(cell).collect()).html().map_err(|error| error.to_string())
+        Page::new(self.words(), self.cells.iter().map(cell).collect()).html().map_err(|error| error.to_string())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Values of an axis to begin with, so that it is seen how they are written.
 
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use super::background::Done;
@@ -24,7 +25,11 @@ impl AppState {
                 let names = self.model_info().map(|info| info.blocks.names.as_slice()).unwrap_or_default();
                 listed(names.iter().map(|name| format!("{name}=1")))
             }
-            "reference" | "init" => listed(self.open_pictures()),
+            "reference" | "init" => {
+                let mut names: Vec<String> = self.axis_names().into_iter().map(|(name, _)| name).collect();
+                names.sort_unstable();
+                listed(names)
+            }
             "seed" => "1..4".to_owned(),
             "steps" => "8, 16, 32".to_owned(),
             "guidance" => "1..9 step 2".to_owned(),
@@ -61,18 +66,46 @@ impl AppState {
         self.opening = self.opening.saturating_sub(1);
         match result {
             Ok(opened) => {
-                self.board_pictures.push(opened.picture.name.clone());
+                let hash = opened.picture.hash.clone();
                 self.take_picture(*opened);
+                self.board_pictures.extend(self.axis_name(&hash));
             }
             Err(why) => self.notes.error(Place::Board, why),
         }
     }
 
-    /// The names of all pictures that an axis may name.
-    pub fn open_pictures(&self) -> impl Iterator<Item = &str> {
-        let mut names: Vec<&str> = self.pictures.values().map(|opened| opened.picture.name.as_str()).collect();
-        names.sort_unstable();
-        names.into_iter()
+    /// All pictures that an axis may name, by name and hash. Where several share a name, those opened later are counted:
+    /// "ref.png (2)".
+    pub(super) fn axis_names(&self) -> Vec<(String, &str)> {
+        let mut opened: Vec<_> = self.pictures.values().collect();
+        opened.sort_unstable_by_key(|opened| opened.number);
+        let names: BTreeSet<&str> = opened.iter().map(|opened| opened.picture.name.as_str()).collect();
+        let mut out: Vec<(String, &str)> = Vec::new();
+        let mut counts: HashMap<&str, u32> = HashMap::new();
+        for opened in &opened {
+            let name = opened.picture.name.as_str();
+            let count = counts.entry(name).or_default();
+            let told = loop {
+                *count += 1;
+                match *count {
+                    1 => break name.to_owned(),
+                    number => {
+                        let told = format!("{name} ({number})");
+                        // A file may be called so.
+                        if !names.contains(told.as_str()) {
+                            break told;
+                        }
+                    }
+                }
+            };
+            out.push((told, &opened.picture.hash));
+        }
+        out
+    }
+
+    /// What an axis calls the picture with this hash.
+    pub(super) fn axis_name(&self, hash: &str) -> Option<String> {
+        self.axis_names().into_iter().find(|(_, known)| *known == hash).map(|(name, _)| name)
     }
 }
 

@@ -165,7 +165,14 @@ impl AppState {
         for notice in opened.picture.notices.iter().chain(&opened.not_kept) {
             self.notes.info(Place::References, notice.clone());
         }
-        self.pictures.insert(opened.picture.hash.clone(), opened);
+        self.keep_open(opened);
+    }
+
+    /// A picture that is opened once more keeps its number.
+    pub(super) fn keep_open(&mut self, opened: Opened) {
+        let known = self.pictures.get(&opened.picture.hash).map(|known| known.number);
+        let number = known.unwrap_or_else(|| self.new_id());
+        self.pictures.insert(opened.picture.hash.clone(), Opened { number, ..opened });
     }
 
     /// Opens what the recipe names and is not open yet, from the library.

@@ -44,6 +44,7 @@ mod session;
 mod shelf;
 mod state;
 mod undo;
+pub mod words;
 
 pub use board::{BoardWish, CellMark, OpenBoard, seconds};
 pub use board_export::{BoardExport, ExportWhat};

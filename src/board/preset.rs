@@ -51,7 +51,7 @@ impl Preset {
     }
 
     /// The axis of the board for `recipe` on a model with these blocks. What the model cannot do is left out: layout where it
-    /// names no layout block, "precise" at a guidance that leaves out the unconditional side.
+    /// names no layout block, pushing it away at a guidance that leaves out the unconditional side.
     ///
     /// # Errors
     /// "Subtract how much?" of a recipe without words to subtract; "Which block?" of a model without blocks.
@@ -72,7 +72,7 @@ impl Preset {
                     modes.push(mode("style and layout", Role::StyleLayout));
                 }
                 if has_layout && is_guided {
-                    modes.push(mode("precise", Role::Precise));
+                    modes.push(mode("style, layout pushed away", Role::Precise));
                 }
                 modes
             }
@@ -102,7 +102,7 @@ impl Preset {
 }
 
 /// From too weak to too much: the paper's remedy for a weak style is the layout block beside the style block, that for a
-/// leaking subject is subtraction (and here "precise", which pushes the reference's layout away). Each remedy stands alone,
+/// leaking subject is subtraction (and here what pushes the reference's layout away). Each remedy stands alone,
 /// so that words are subtracted nowhere but where it says so.
 fn weak_or_leaking(has_words: bool, has_layout: bool, is_guided: bool) -> Vec<Setting> {
     let remedy = |label: String, role: Role, strength: f64, subtract: f64| {
@@ -119,7 +119,7 @@ fn weak_or_leaking(has_words: bool, has_layout: bool, is_guided: bool) -> Vec<Se
         out.extend([0.5, 1.0].map(|f| remedy(format!("style, minus words × {f}"), Role::Style, 1.0, f)));
     }
     if has_layout && is_guided {
-        out.push(plain("precise", Role::Precise, 1.0));
+        out.push(plain("style, layout pushed away", Role::Precise, 1.0));
     }
     out.push(plain("style, weaker", Role::Style, 0.6));
     out

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use egui::{CornerRadius, FontId, Rect, Response, Role, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2};
 use image::{RgbImage, imageops};
 
-use super::board_look::BoardLook;
+use super::board_look::{BoardLook, Order};
 use super::textures::Textures;
 use super::tokens::{self, palette};
 use crate::app::{CellMark, Command, OpenBoard, duration, seconds};
@@ -56,6 +56,15 @@ pub fn said(open: &OpenBoard, index: usize) -> String {
         Some(CellState::Cancelled) => "stopped".to_owned(),
         Some(CellState::Failed(_)) => "failed".to_owned(),
         None => String::new(),
+    }
+}
+
+/// Of the numbers of a cell the one that the order asks for: style where it asks for none.
+pub fn one_number(numbers: &Match, order: Order) -> String {
+    match (order, numbers.reference, numbers.leak) {
+        (Order::LeastLeak, _, Some(leak)) => format!("leak {leak:.2}"),
+        (order, Some(style), _) if order != Order::BestPrompt => format!("style {style:.2}"),
+        _ => format!("prompt {:.2}", numbers.prompt),
     }
 }
 
@@ -240,4 +249,19 @@ fn kept(
     let picture = Arc::new(make()?);
     ui.data_mut(|data| data.insert_temp(id, (version, picture.clone())));
     Some(picture)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_one_number_has_room_it_is_the_one_asked_for() {
+        let all = Match { prompt: 0.25, reference: Some(0.5), leak: Some(0.125) };
+        let shown = |order| one_number(&all, order);
+        assert_eq!((shown(Order::Grid), shown(Order::BestStyle)), ("style 0.50".to_owned(), "style 0.50".to_owned()));
+        assert_eq!((shown(Order::BestPrompt), shown(Order::LeastLeak)), ("prompt 0.25".into(), "leak 0.12".into()));
+        let bare = Match { reference: None, leak: None, ..all };
+        assert_eq!(one_number(&bare, Order::LeastLeak), "prompt 0.25");
+    }
 }

@@ -4,7 +4,7 @@ use egui::{Button, Context, Margin, RichText, TextEdit, Ui, WidgetInfo, vec2};
 
 use super::notes_ui::notes_ui;
 use super::tokens;
-use super::widgets;
+use super::{widgets, words};
 use crate::app::{AppState, BoardWish, Command, Place, listed};
 use crate::board::{Axis, Preset};
 
@@ -72,21 +72,23 @@ impl BoardChooser {
     fn own(&mut self, ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) {
         ui.add_space(tokens::SPACE_S);
         widgets::heading(ui, "Your own");
-        let blocks = state.model_info().map(|info| info.blocks.names.clone()).unwrap_or_default();
+        let blocks = state.model_info().map(|info| info.blocks.clone()).unwrap_or_default();
         for (index, (field, values)) in self.axes.iter_mut().enumerate() {
             let name = if index == 0 { "Columns" } else { "Rows" };
             ui.horizontal(|ui| {
                 let label = widgets::row_label(ui, name, "What changes from one to the next, and through which values");
-                let shown = if field.is_empty() { "nothing" } else { field.as_str() };
-                let combo = widgets::combo(if index == 0 { "columns" } else { "rows" }, 140.0, shown).height(420.0);
+                let shown = if field.is_empty() { "Nothing".to_owned() } else { words::axis(field, &blocks) };
+                let combo = widgets::combo(if index == 0 { "columns" } else { "rows" }, 140.0, &shown).height(420.0);
                 let combo = combo.show_ui(ui, |ui| {
                     if index == 1 {
-                        ui.selectable_value(field, String::new(), "nothing");
+                        ui.selectable_value(field, String::new(), "Nothing");
                     }
-                    let known = Axis::FIELDS.iter().map(|field| (*field).to_owned()).chain(blocks.iter().cloned());
+                    let known =
+                        Axis::FIELDS.iter().map(|field| (*field).to_owned()).chain(blocks.names.iter().cloned());
                     for choice in known {
-                        let (text, before) = (choice.clone(), field.clone());
-                        if ui.selectable_value(field, choice, text).clicked() && *field != before {
+                        let (text, before, exact) = (words::axis(&choice, &blocks), field.clone(), choice.clone());
+                        let row = ui.selectable_value(field, choice, text).on_hover_text(exact);
+                        if row.clicked() && *field != before {
                             *values = state.example_values(field);
                         }
                     }
@@ -123,7 +125,8 @@ fn presets(ui: &mut Ui, state: &AppState) -> Option<BoardWish> {
         let response = ui.add_enabled(axis.is_ok() && !state.recipe.references.is_empty(), button);
         let response = match axis {
             Ok(axis) => {
-                let labels: Vec<&str> = axis.settings.iter().map(|setting| setting.label.as_str()).collect();
+                let label = |setting| words::label(&axis, setting, &info.blocks);
+                let labels: Vec<String> = axis.settings.iter().map(label).collect();
                 response.on_hover_text(format!("{} pictures: {}", labels.len(), labels.join(", ")))
             }
             Err(why) => response.on_disabled_hover_text(why.to_string()),

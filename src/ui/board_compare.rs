@@ -59,24 +59,34 @@ impl Comparison {
     }
 }
 
-/// How to compare, against which cell, and how near.
+/// How to compare, against which cell, and how near. The list of cells takes what the rest leaves.
 pub fn comparison_tools(ui: &mut Ui, open: &OpenBoard, look: &mut BoardLook) {
+    /// Below this width the ways to compare share a menu.
+    const NARROW: f32 = 600.0;
     let against = against(look);
+    let is_narrow = ui.available_width() < NARROW;
     ui.horizontal(|ui| {
         ui.set_min_height(tokens::CONTROL_HEIGHT);
-        ui.label("Against");
-        let combo = widgets::combo("against", 200.0, &open.title(against));
-        let combo = combo.show_ui(ui, |ui| {
-            for index in look.picked.clone() {
-                ui.selectable_value(&mut look.comparison.against, Some(index), open.title(index));
-            }
-        });
-        combo.response.widget_info(|| widgets::combo_info("The cell that the others are held against"));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let Look { view, compare } = &mut look.comparison.canvas;
             canvas_panel::zoom(ui, view);
-            ui.add_space(tokens::SPACE_L);
-            canvas_panel::compare_modes(ui, compare);
+            if is_narrow {
+                ui.menu_button(("Compare", widgets::icon("▾")), |ui| canvas_panel::compare_modes(ui, compare));
+            } else {
+                ui.add_space(tokens::SPACE_L);
+                canvas_panel::compare_modes(ui, compare);
+            }
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                ui.label("Against");
+                let width = ui.available_width().clamp(60.0, 200.0);
+                let combo = widgets::combo("against", width, &open.title(against));
+                let combo = combo.show_ui(ui, |ui| {
+                    for index in look.picked.clone() {
+                        ui.selectable_value(&mut look.comparison.against, Some(index), open.title(index));
+                    }
+                });
+                combo.response.widget_info(|| widgets::combo_info("The cell that the others are held against"));
+            });
         });
     });
 }
@@ -178,7 +188,10 @@ fn heading(
             }
         });
         let recipe = |index: usize| open.cells.get(index).map(|cell| &cell.recipe);
-        let found = recipe(against).zip(recipe(index)).map(|(from, to)| differences(from, to)).unwrap_or_default();
+        let found = recipe(against)
+            .zip(recipe(index))
+            .map(|(from, to)| differences(from, to, open.blocks()))
+            .unwrap_or_default();
         let words = match (index == against, found.is_empty()) {
             (true, _) => "The others are held against this".to_owned(),
             (false, true) => "The same settings".to_owned(),
@@ -201,8 +214,8 @@ fn star(ui: &mut Ui, open: &OpenBoard, index: usize, title: &str, commands: &mut
 }
 
 fn menu(response: &Response, open: &OpenBoard, index: usize, commands: &mut Vec<Command>) {
-    response.context_menu(|ui| {
-        widgets::hint(ui, open.title(index));
+    widgets::context_menu(response, |ui| {
+        widgets::menu_title(ui, &open.title(index));
         // Differences are a way of comparing, of which there are buttons above.
         let actions = board_cell::actions(open, index).into_iter();
         for (name, command) in actions.filter(|(_, command)| !matches!(command, Command::HoldAgainst(_))) {

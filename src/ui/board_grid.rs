@@ -62,7 +62,7 @@ pub fn grid(ui: &mut Ui, open: &OpenBoard, look: &mut BoardLook, textures: &mut 
             ui.allocate_space(vec2(ROW_LABEL - gap, 1.0));
             for column in 0..open.board.columns() {
                 let (text, _) = open.labels(column);
-                label(ui, &text, vec2(side, LABEL), false);
+                label(ui, &text, open.exact_label(column, 0), vec2(side, LABEL), false);
             }
         });
     }
@@ -70,7 +70,8 @@ pub fn grid(ui: &mut Ui, open: &OpenBoard, look: &mut BoardLook, textures: &mut 
         ui.horizontal_top(|ui| {
             if !is_named && let Some(first) = row.first() {
                 let (_, text) = open.labels(*first);
-                label(ui, &text.unwrap_or_default(), vec2(ROW_LABEL - gap, side), true);
+                let exact = open.exact_label(*first, 1);
+                label(ui, &text.unwrap_or_default(), exact, vec2(ROW_LABEL - gap, side), true);
             }
             for index in row {
                 one(ui, open, *index, side, is_named, look, textures, commands);
@@ -79,8 +80,8 @@ pub fn grid(ui: &mut Ui, open: &OpenBoard, look: &mut BoardLook, textures: &mut 
     }
 }
 
-/// A label in the middle of its place; a high place has room for several lines.
-fn label(ui: &mut Ui, text: &str, size: Vec2, is_high: bool) {
+/// A label in the middle of its place; a high place has room for several lines. `exact` is what it is elsewhere called.
+fn label(ui: &mut Ui, text: &str, exact: Option<String>, size: Vec2, is_high: bool) {
     // Justified text of several lines would be drawn apart.
     let layout = match is_high {
         true => Layout::left_to_right(Align::Center),
@@ -91,7 +92,10 @@ fn label(ui: &mut Ui, text: &str, size: Vec2, is_high: bool) {
         ui.set_max_size(size);
         let label = egui::Label::new(RichText::new(text).small());
         // What is cut off shows when it is hovered.
-        ui.add(if is_high { label.wrap() } else { label.truncate() });
+        let label = ui.add(if is_high { label.wrap() } else { label.truncate() });
+        if let Some(exact) = exact {
+            label.on_hover_text(exact);
+        }
     });
 }
 
@@ -113,7 +117,8 @@ fn one(
             ui.spacing_mut().item_spacing.y = 2.0;
             let title = open.title(index);
             if is_named {
-                label(ui, &title, vec2(side, LABEL), false);
+                let exact = open.exact_title(index);
+                label(ui, &title, exact, vec2(side, LABEL), false);
             }
             let (rect, response) = ui.allocate_exact_size(Vec2::splat(side), Sense::click_and_drag());
             let cell_look = CellLook {
@@ -145,8 +150,8 @@ fn one(
             if response.double_clicked() {
                 commands.push(Command::PromoteCell(index));
             }
-            response.context_menu(|ui| {
-                widgets::hint(ui, &title);
+            widgets::context_menu(&response, |ui| {
+                widgets::menu_title(ui, &title);
                 for (name, command) in board_cell::actions(open, index) {
                     if ui.button(name).clicked() {
                         commands.push(command);
@@ -162,10 +167,19 @@ fn one(
                     commands.push(Command::StarCell(index));
                 }
                 let said = board_cell::said(open, index);
-                let label = ui.add(egui::Label::new(RichText::new(&said).small().weak()).truncate());
-                if mark.numbers.is_some() {
-                    label.on_hover_text(format!("{said}. {}", board_cell::NUMBERS));
-                }
+                let Some(numbers) = mark.numbers else {
+                    ui.add(egui::Label::new(RichText::new(&said).small().weak()).truncate());
+                    return;
+                };
+                // All of them, or the one that matters: never one cut in its middle.
+                let font = egui::FontId::proportional(tokens::TEXT_SMALL);
+                let wide = ui.painter().layout_no_wrap(said.clone(), font, palette(ui).text).size().x;
+                let shown = match wide <= ui.available_width() {
+                    true => said.clone(),
+                    false => board_cell::one_number(&numbers, look.order),
+                };
+                let label = ui.add(egui::Label::new(RichText::new(shown).small().weak()).truncate());
+                label.on_hover_text(format!("{said}. {}", board_cell::NUMBERS));
             });
         });
     });

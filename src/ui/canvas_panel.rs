@@ -216,7 +216,8 @@ pub fn zoom(ui: &mut Ui, view: &mut View) {
 
 fn caption(state: &AppState) -> String {
     if let Some((other, shown)) = state.comparison() {
-        let found = differences(&other.recipe, &shown.recipe);
+        let blocks = state.model_info().map(|info| info.blocks.clone()).unwrap_or_default();
+        let found = differences(&other.recipe, &shown.recipe, &blocks);
         return if found.is_empty() { "The same settings".to_owned() } else { found.join(" · ") };
     }
     if let Some(entry) = state.shown_entry() {

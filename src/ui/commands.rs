@@ -30,6 +30,9 @@ const MODELS: KeyboardShortcut = if cfg!(target_os = "macos") { ctrl_shift(Key::
 /// Shows the other picture while it is held, unless someone is typing.
 pub const FLIP: Key = Key::X;
 
+/// Opens the menu of what has the focus, as a right click does.
+pub const MENU: &[KeyboardShortcut] = &[KeyboardShortcut::new(Modifiers::SHIFT, Key::F10), plain(Key::Menu)];
+
 /// Where a command stands in the lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
@@ -66,6 +69,10 @@ pub enum WindowCommand {
     ExportBoard,
     CompareCells,
     ExportPictures,
+    Wipe,
+    SideBySide,
+    Difference,
+    SaveStyle,
     /// A picture that is on the canvas, or about to be.
     ExportShown,
     Models,
@@ -80,8 +87,8 @@ pub enum Does {
     /// None while it cannot be done.
     App(fn(&AppState) -> Option<Command>),
     Window(WindowCommand),
-    /// As long as the key is down; only the help sheet lists it.
-    Held,
+    /// Its key is read where it matters; only the help sheet lists it.
+    Elsewhere,
 }
 
 pub struct Entry {
@@ -101,9 +108,12 @@ impl Entry {
             Does::Window(WindowCommand::ExportBoard) => state.board.as_ref().is_some_and(|open| open.done() > 0),
             Does::Window(WindowCommand::ExportPictures) => state.has_pictures_to_export(),
             Does::Window(WindowCommand::CompareCells) => state.shown_board().is_some(),
-            Does::Window(WindowCommand::CropEditor) => state.selected_reference().is_some(),
+            Does::Window(WindowCommand::Wipe | WindowCommand::SideBySide | WindowCommand::Difference) => {
+                state.comparison().is_some() || state.shown_board().is_some()
+            }
+            Does::Window(WindowCommand::CropEditor | WindowCommand::SaveStyle) => state.selected_reference().is_some(),
             Does::Window(_) => true,
-            Does::Held => false,
+            Does::Elsewhere => false,
         }
     }
 }
@@ -149,6 +159,8 @@ pub const TABLE: &[Entry] = &[
     app(Editing, "Undo", &[ctrl(Key::Z)], |state| state.can_undo().then_some(Command::Undo)),
     app(Editing, "Redo", &[ctrl_shift(Key::Z), ctrl(Key::Y)], |state| state.can_redo().then_some(Command::Redo)),
     app(Editing, "Open references…", &[ctrl(Key::O)], |_| Some(Command::OpenReferences)),
+    Entry { group: Editing, name: "Paste a picture as reference", keys: &[ctrl(Key::V)], does: Does::Elsewhere },
+    window(Editing, "Save as style…", &[], WindowCommand::SaveStyle),
     app(Editing, "Import styles…", &[], |_| Some(Command::Shelf(ShelfCommand::ImportStyles))),
     app(Editing, "Open a content picture…", &[], |_| Some(Command::OpenContent)),
     app(Editing, "Remove the content picture", &[], |state| {
@@ -181,7 +193,10 @@ pub const TABLE: &[Entry] = &[
     app(View, "Swap the two compared pictures", &[alt(Key::X)], |state| {
         state.comparison().map(|_| Command::SwapCompared)
     }),
-    Entry { group: View, name: "Show the other picture while held", keys: &[plain(FLIP)], does: Does::Held },
+    Entry { group: View, name: "Show the other picture while held", keys: &[plain(FLIP)], does: Does::Elsewhere },
+    window(View, "Compare by a wipe", &[], WindowCommand::Wipe),
+    window(View, "Compare side by side", &[], WindowCommand::SideBySide),
+    window(View, "Compare by the difference", &[], WindowCommand::Difference),
     window(View, "Fit the picture", &[ctrl(Key::Num2)], WindowCommand::Fit),
     window(View, "Actual pixels", &[ctrl(Key::Num1)], WindowCommand::ActualPixels),
     app(View, "Make everything larger", &[ctrl(Key::Plus), ctrl(Key::Equals)], |_| Some(Command::Scale(1))),
@@ -191,6 +206,7 @@ pub const TABLE: &[Entry] = &[
     app(View, "Light theme", &[], |_| Some(Command::SetTheme(Theme::Light))),
     app(View, "Dark theme", &[], |_| Some(Command::SetTheme(Theme::Dark))),
     window(Help, "All commands…", &[ctrl_shift(Key::P), ctrl(Key::K)], WindowCommand::Palette),
+    Entry { group: Help, name: "Menu of what has the focus", keys: MENU, does: Does::Elsewhere },
     window(Help, "Keyboard shortcuts", &[plain(Key::F1)], WindowCommand::Help),
 ];
 

@@ -17,8 +17,10 @@ pub fn content_panel(ui: &mut Ui, state: &mut AppState, textures: &mut Textures,
     let panel = ui.scope(|ui| {
         ui.horizontal(|ui| {
             widgets::small_controls(ui);
-            let hint = widgets::hint(ui, "Begin from a picture");
-            hint.on_hover_text("Optional: a sketch or a photograph that is repainted, instead of pure noise");
+            let hint = widgets::hint(ui, "Content picture");
+            hint.on_hover_text(
+                "Optional: a sketch or a photograph to begin from, which is repainted, instead of pure noise",
+            );
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 let open = ui.button(if state.recipe.init.is_some() { "Change…" } else { "Open…" });
                 open.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, "Open a content picture"));

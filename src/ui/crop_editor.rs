@@ -2,7 +2,7 @@
 
 use egui::{
     Align, Context, CornerRadius, CursorIcon, DragValue, EventFilter, Image, Key, Layout, Rect, Response, RichText,
-    Sense, Slider, SliderClamping, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2,
+    ScrollArea, Sense, Slider, SliderClamping, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2,
 };
 
 use super::textures::Textures;
@@ -11,15 +11,44 @@ use super::{widgets, words};
 use crate::app::{AppState, Square, loss};
 use crate::recipe::Crop;
 
+/// Sides on a screen that has room for them.
 const PICTURE: f32 = 380.0;
 const SQUARE: f32 = 200.0;
+
+/// How large everything is on this screen.
+#[derive(Clone, Copy)]
+struct Sizes {
+    width: f32,
+    /// What lies between the title and the last row; scrolled where even small pictures need more.
+    middle: f32,
+    picture: f32,
+    square: f32,
+    /// Of the square and the choices below it.
+    column: f32,
+}
+
+impl Sizes {
+    fn on(screen: Vec2) -> Self {
+        /// Of the choices below the square, of what is above and below the middle, and of the field row.
+        const CHOICES: f32 = 116.0;
+        const AROUND: f32 = 200.0;
+        const FIELDS: f32 = 44.0;
+        let gap = tokens::SPACE_L * 1.5;
+        let picture = (screen.y - AROUND - FIELDS).clamp(140.0, PICTURE);
+        let square = (picture - CHOICES).clamp(90.0, SQUARE);
+        let width = (PICTURE + gap + SQUARE).min(screen.x - 2.0 * gap - tokens::SPACE_L);
+        let middle = (screen.y - AROUND).max(120.0);
+        Self { width, middle, picture, square, column: square.max(170.0) }
+    }
+}
 
 /// False once the editor was closed, or its reference is gone.
 pub fn crop_editor(ctx: &Context, state: &mut AppState, textures: &mut Textures) -> bool {
     let index = state.selected_reference();
     let Some(mut reference) = index.and_then(|index| state.recipe.references.get(index)).cloned() else { return false };
+    let sizes = Sizes::on(ctx.content_rect().size());
     let modal = widgets::sheet(ctx, "crop editor", 24).show(ctx, |ui| {
-        ui.set_width(PICTURE + tokens::SPACE_L * 1.5 + SQUARE);
+        ui.set_width(sizes.width);
         ui.label(RichText::new("What the model sees").heading().strong());
         widgets::hint(
             ui,
@@ -33,22 +62,25 @@ pub fn crop_editor(ctx: &Context, state: &mut AppState, textures: &mut Textures)
         let (size, thumbnail) = (opened.picture.rgb.dimensions(), opened.thumbnail.clone());
         let texture = textures.get(ui.ctx(), &reference.hash, &thumbnail);
         let before = reference.crop;
-        ui.horizontal_top(|ui| {
-            ui.spacing_mut().item_spacing.x = tokens::SPACE_L * 1.5;
-            whole(ui, &texture, size, &mut reference.crop);
-            ui.vertical(|ui| {
-                ui.set_width(SQUARE);
-                encoder_view(ui, state, textures, &reference.hash, reference.crop);
-                ui.add_space(tokens::SPACE_S);
-                choices(ui, size, &mut reference.crop);
+        let middle = ScrollArea::vertical().max_height(sizes.middle).min_scrolled_height(sizes.middle);
+        middle.auto_shrink([false, true]).show(ui, |ui| {
+            ui.horizontal_top(|ui| {
+                ui.spacing_mut().item_spacing.x = tokens::SPACE_L * 1.5;
+                whole(ui, sizes.picture, &texture, size, &mut reference.crop);
+                ui.vertical(|ui| {
+                    ui.set_width(sizes.column);
+                    encoder_view(ui, sizes.square, state, textures, &reference.hash, reference.crop);
+                    ui.add_space(tokens::SPACE_S);
+                    choices(ui, size, &mut reference.crop);
+                });
             });
+            ui.add_space(tokens::SPACE_S);
+            if let Some(square) = Square::of(reference.crop, size) {
+                fields(ui, square, size, &mut reference.crop);
+            } else {
+                ui.add_space(tokens::CONTROL_HEIGHT + ui.spacing().item_spacing.y);
+            }
         });
-        ui.add_space(tokens::SPACE_S);
-        if let Some(square) = Square::of(reference.crop, size) {
-            fields(ui, square, size, &mut reference.crop);
-        } else {
-            ui.add_space(tokens::CONTROL_HEIGHT + ui.spacing().item_spacing.y);
-        }
         let lost = loss(reference.crop, size);
         let colour = if lost.is_some() { palette(ui).accent } else { palette(ui).text_weak };
         let done = ui
@@ -71,10 +103,10 @@ pub fn crop_editor(ctx: &Context, state: &mut AppState, textures: &mut Textures)
 }
 
 /// The whole picture, dimmed where it is not seen.
-fn whole(ui: &mut Ui, texture: &egui::TextureHandle, size: (u32, u32), crop: &mut Crop) {
-    let (area, _) = ui.allocate_exact_size(Vec2::splat(PICTURE), Sense::hover());
+fn whole(ui: &mut Ui, side: f32, texture: &egui::TextureHandle, size: (u32, u32), crop: &mut Crop) {
+    let (area, _) = ui.allocate_exact_size(Vec2::splat(side), Sense::hover());
     let pixels = vec2(size.0.max(1) as f32, size.1.max(1) as f32);
-    let scale = PICTURE / pixels.max_elem();
+    let scale = side / pixels.max_elem();
     let place = Rect::from_center_size(area.center(), pixels * scale);
     ui.painter().rect_filled(area, CornerRadius::same(tokens::RADIUS), palette(ui).field);
     Image::new(texture).paint_at(ui, place);
@@ -155,8 +187,8 @@ fn outline(ui: &Ui, place: Rect, seen: Rect, is_focused: bool) {
 }
 
 /// The square as the encoder gets it.
-fn encoder_view(ui: &mut Ui, state: &mut AppState, textures: &mut Textures, hash: &str, crop: Crop) {
-    let (rect, response) = ui.allocate_exact_size(Vec2::splat(SQUARE), Sense::hover());
+fn encoder_view(ui: &mut Ui, side: f32, state: &mut AppState, textures: &mut Textures, hash: &str, crop: Crop) {
+    let (rect, response) = ui.allocate_exact_size(Vec2::splat(side), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(egui::Role::Image, true, "The square as the model gets it"));
     ui.painter().rect_filled(rect, 0, palette(ui).field);
     match state.seen(hash, crop) {

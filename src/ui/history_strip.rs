@@ -105,9 +105,9 @@ fn thumbnail(
         commands.push(Command::Show(entry.id));
     }
     let mut exports = false;
-    response.context_menu(|ui| {
+    widgets::context_menu(&response, |ui| {
         ui.set_min_width(190.0);
-        widgets::hint(ui, &title);
+        widgets::menu_title(ui, &title);
         if !is_shown && state.shown_entry().is_some() && ui.button("Compare with the shown picture").clicked() {
             commands.push(Command::Compare(entry.id));
             ui.close();

@@ -14,9 +14,16 @@ pub fn notes_ui(ui: &mut Ui, state: &AppState, place: Place, commands: &mut Vec<
 }
 
 pub fn notes_at(ui: &mut Ui, notes: &Notes, place: Place, commands: &mut Vec<Command>) {
-    for note in notes.at(place) {
-        note_ui(ui, note, commands);
+    if notes.at(place).next().is_none() {
+        ui.skip_ahead_auto_ids(1);
+        return;
     }
+    // One step of the automatic ids, however many there are: a click on what lies below goes on where one comes or goes.
+    ui.scope(|ui| {
+        for note in notes.at(place) {
+            note_ui(ui, note, commands);
+        }
+    });
 }
 
 fn note_ui(ui: &mut Ui, note: &Note, commands: &mut Vec<Command>) {

@@ -2,7 +2,7 @@
 
 use egui::{
     Align, Align2, Button, Context, Id, Key, Layout, Margin, Modal, Modifiers, RichText, ScrollArea, TextEdit,
-    WidgetInfo, vec2,
+    WidgetInfo, style::ScrollAnimation, vec2,
 };
 
 use super::commands::{Does, Entry, TABLE, WindowCommand};
@@ -19,6 +19,8 @@ const ROW: f32 = 32.0;
 pub struct Palette {
     typed: String,
     selected: usize,
+    /// The list has been shown from its top for what is typed.
+    is_at_top: bool,
 }
 
 /// What came of this frame.
@@ -60,14 +62,19 @@ impl Palette {
             field.request_focus();
             if field.changed() {
                 self.selected = 0;
+                self.is_at_top = false;
             }
             ui.add_space(tokens::SPACE_S);
-            ScrollArea::vertical().max_height(height).auto_shrink([false, true]).show(ui, |ui| {
+            // The sheet remembers how high it was, and would give a longer list no more than that.
+            let list = ScrollArea::vertical().max_height(height).min_scrolled_height(height);
+            let list =
+                if std::mem::replace(&mut self.is_at_top, true) { list } else { list.vertical_scroll_offset(0.0) };
+            list.auto_shrink([false, true]).show(ui, |ui| {
                 ui.spacing_mut().item_spacing.y = 0.0;
                 for (index, entry) in found.iter().enumerate() {
                     let response = row(ui, state, entry, index == self.selected);
                     if index == self.selected && moved {
-                        response.scroll_to_me(None);
+                        response.scroll_to_me_animation(None, ScrollAnimation::none());
                     }
                     if response.clicked() {
                         chosen = Some(index);
@@ -83,15 +90,15 @@ impl Palette {
         match does {
             Some(Does::App(command)) => command(state).map_or(Outcome::StaysOpen, Outcome::App),
             Some(Does::Window(command)) => Outcome::Window(command),
-            Some(Does::Held) | None if modal.should_close() => Outcome::Closed,
-            Some(Does::Held) | None => Outcome::StaysOpen,
+            Some(Does::Elsewhere) | None if modal.should_close() => Outcome::Closed,
+            Some(Does::Elsewhere) | None => Outcome::StaysOpen,
         }
     }
 }
 
 /// What the letters find, best first, and after it what cannot be done now; everything while there are none.
 fn found(typed: &str, is_possible: impl Fn(&Entry) -> bool) -> Vec<&'static Entry> {
-    let entries = TABLE.iter().filter(|entry| !matches!(entry.does, Does::Held));
+    let entries = TABLE.iter().filter(|entry| !matches!(entry.does, Does::Elsewhere));
     let mut found: Vec<(i32, &Entry)> = entries.filter_map(|e| Some((score(typed.trim(), e.name)?, e))).collect();
     // Stable, so that equals stay in the table's order.
     found.sort_by_key(|(score, entry)| (!typed.trim().is_empty() && !is_possible(entry), -score));
@@ -135,6 +142,9 @@ mod tests {
         let possible = found("compare", |entry| entry.name == "Compare with the picture before");
         assert_eq!(possible.first().map(|entry| entry.name), Some("Compare with the picture before"));
         assert!(possible.len() > 1, "what cannot be done stays in sight");
-        assert_eq!(found("", |_| true).len(), TABLE.iter().filter(|entry| !matches!(entry.does, Does::Held)).count());
+        assert_eq!(
+            found("", |_| true).len(),
+            TABLE.iter().filter(|entry| !matches!(entry.does, Does::Elsewhere)).count()
+        );
     }
 }

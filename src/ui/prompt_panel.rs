@@ -1,6 +1,6 @@
 //! What to paint, in words.
 
-use egui::{Align, Layout, Response, RichText, TextEdit, Ui};
+use egui::{Align, Layout, Response, RichText, ScrollArea, TextEdit, TextStyle, Ui};
 
 use super::tokens;
 use super::widgets;
@@ -14,15 +14,25 @@ pub fn prompt_panel(ui: &mut Ui, state: &mut AppState) {
     let prompt =
         TextEdit::multiline(&mut state.recipe.prompt).desired_rows(3).hint_text("What to paint, such as: a red fish");
     let prompt = prompt.char_limit(LONGEST_PROMPT).desired_width(f32::INFINITY).margin(egui::Margin::symmetric(8, 6));
-    widgets::text_field(ui, prompt.id_salt("prompt")).labelled_by(label.id).on_hover_text("What the picture shows");
+    rows(ui, 8.0, "rows of the prompt", |ui| {
+        widgets::text_field(ui, prompt.id_salt("prompt")).labelled_by(label.id).on_hover_text("What the picture shows");
+    });
     let name = RichText::new("Negative prompt").small().weak();
     let label = labelled(ui, state, name, Prompt::Negative);
     let negative = TextEdit::multiline(&mut state.recipe.negative_prompt).desired_rows(1).hint_text("What to keep out");
     let negative =
         negative.char_limit(LONGEST_PROMPT).desired_width(f32::INFINITY).margin(egui::Margin::symmetric(8, 6));
-    widgets::text_field(ui, negative.id_salt("negative"))
-        .labelled_by(label.id)
-        .on_hover_text("What the picture should not show");
+    rows(ui, 4.0, "rows of the negative prompt", |ui| {
+        let field = widgets::text_field(ui, negative.id_salt("negative")).labelled_by(label.id);
+        field.on_hover_text("What the picture should not show");
+    });
+}
+
+/// A long text is scrolled within this many rows, so that it pushes nothing out of sight.
+fn rows(ui: &mut Ui, most: f32, name: &str, field: impl FnOnce(&mut Ui)) {
+    let height = most * ui.text_style_height(&TextStyle::Body) + 2.0 * tokens::SPACE_M;
+    let area = ScrollArea::vertical().id_salt(name).max_height(height).min_scrolled_height(height);
+    area.auto_shrink([false, true]).show(ui, field);
 }
 
 /// The field's name, and at the other end how long the text is for the model.

@@ -23,7 +23,7 @@ pub fn read(ctx: &Context, state: &AppState, over: Over, commands: &mut Vec<Comm
         let entries = TABLE.iter().flat_map(|entry| entry.keys.iter().map(move |keys| (entry, keys)));
         for (entry, keys) in entries.filter(|(_, keys)| modifiers(keys.modifiers) == count) {
             match (entry.does, over) {
-                (Does::Held, _) => {}
+                (Does::Elsewhere, _) => {}
                 (Does::App(_), Over::Sheet) => {}
                 (_, Over::Editor | Over::Sheet) if *keys == CANCEL => {}
                 (Does::App(command), _) => {

@@ -42,9 +42,6 @@ pub fn style_panel(ui: &mut Ui, state: &mut AppState) -> bool {
         Role::StyleLayout | Role::Precise => (true, true),
         Role::Off | Role::Custom(_) => (false, false),
     };
-    if matches!(reference.role, Role::Custom(_)) {
-        widgets::hint(ui, "Each block has a strength of its own, under Advanced");
-    }
     ui.add_enabled_ui(uses_style, |ui| {
         let row = strength("Style strength", "How strongly the reference's style enters");
         row.show(ui, &mut reference.strength);
@@ -73,11 +70,10 @@ fn mode(ui: &mut Ui, reference: &mut Reference) {
                 ui.selectable_value(&mut reference.role, role, name).on_hover_text(tip);
             }
         });
-        let tip = words::MODES.iter().find(|(role, ..)| *role == reference.role).map_or("", |(_, _, tip)| *tip);
-        let response = combo.response.labelled_by(label.id);
-        if !tip.is_empty() {
-            response.on_hover_text(tip);
-        }
+        // Not a line of its own: it would move a block's slider away from under the pointer that moves it.
+        let custom = "Each block has a strength of its own, under Advanced";
+        let tip = words::MODES.iter().find(|(role, ..)| *role == reference.role).map_or(custom, |(_, _, tip)| *tip);
+        combo.response.labelled_by(label.id).on_hover_text(tip);
     });
 }
 

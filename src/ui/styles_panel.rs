@@ -37,9 +37,10 @@ impl StylesPanel {
             let can_save = state.selected_reference().is_some();
             let save = ui.add_enabled(can_save, egui::Button::new("Save as style…"));
             if save.on_hover_text("Keep the selected reference, and how it is used, under a name").clicked() {
-                self.is_naming = !self.is_naming;
-                self.wants_focus = self.is_naming;
-                self.name.clear();
+                match self.is_naming {
+                    true => self.is_naming = false,
+                    false => self.name_one(),
+                }
             }
         });
         if self.is_naming {
@@ -60,6 +61,13 @@ impl StylesPanel {
             });
         }
         self.renaming(ui, commands);
+    }
+
+    /// Asks for the name of a new style.
+    pub fn name_one(&mut self) {
+        self.is_naming = true;
+        self.wants_focus = true;
+        self.name.clear();
     }
 
     fn naming(&mut self, ui: &mut Ui, commands: &mut Vec<Command>) {
@@ -138,9 +146,9 @@ impl StylesPanel {
         if response.clicked() {
             commands.push(Command::Shelf(ShelfCommand::ApplyStyle(style.name.clone())));
         }
-        response.context_menu(|ui| {
+        widgets::context_menu(&response, |ui| {
             ui.set_min_width(170.0);
-            widgets::hint(ui, &style.name);
+            widgets::menu_title(ui, &style.name);
             for (words, command) in [
                 ("Add beside the others", ShelfCommand::AddStyle(style.name.clone())),
                 ("Export…", ShelfCommand::ExportStyle(style.name.clone())),

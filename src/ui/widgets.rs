@@ -1,10 +1,12 @@
 //! Small parts that the panels share.
 
 use egui::{
-    Align, Button, ComboBox, Context, CornerRadius, DragValue, FontId, Frame, Id, Layout, Margin, Modal, Response,
-    RichText, Shape, Slider, SliderClamping, Stroke, StrokeKind, TextEdit, TextStyle, Ui, WidgetInfo, vec2,
+    Align, Button, ComboBox, Context, CornerRadius, DragValue, FontId, Frame, Id, Label, Layout, Margin, Modal, Popup,
+    Response, RichText, SetOpenCommand, Shape, Slider, SliderClamping, Stroke, StrokeKind, TextEdit, TextStyle, Ui,
+    WidgetInfo, vec2,
 };
 
+use super::commands::MENU;
 use super::theme::strong;
 use super::tokens::{self, palette};
 use crate::gpu::filled_round;
@@ -85,6 +87,35 @@ pub fn text_field(ui: &mut Ui, field: TextEdit) -> Response {
 /// A short explanation.
 pub fn hint(ui: &mut Ui, text: impl Into<String>) -> Response {
     ui.label(RichText::new(text).small().weak())
+}
+
+/// The menu of what was clicked with the other button, or has the focus when [`MENU`] is pressed.
+pub fn context_menu(response: &Response, content: impl FnOnce(&mut Ui)) {
+    let ctx = &response.ctx;
+    let is_asked = response.has_focus() && ctx.input_mut(|input| MENU.iter().any(|keys| input.consume_shortcut(keys)));
+    let by_keys = response.id.with("menu by keys");
+    if is_asked || response.secondary_clicked() {
+        ctx.data_mut(|data| data.insert_temp(by_keys, is_asked));
+    }
+    let mut menu = Popup::context_menu(response);
+    if ctx.data(|data| data.get_temp(by_keys).unwrap_or(false)) {
+        // There may be no pointer, or far from here.
+        menu = menu.anchor(response);
+    }
+    if is_asked {
+        menu = menu.open_memory(SetOpenCommand::Bool(true));
+    }
+    menu.show(content);
+}
+
+/// What a menu is about, on one line.
+pub fn menu_title(ui: &mut Ui, text: &str) {
+    const WIDTH: f32 = 260.0;
+    let text = RichText::new(text).small().weak();
+    ui.scope(|ui| {
+        ui.set_max_width(WIDTH);
+        ui.add(Label::new(text).truncate())
+    });
 }
 
 /// Marks the place where what hovers can be let go. It lies over what is there, so that nothing moves away from under
@@ -188,7 +219,9 @@ pub fn sheet(ctx: &Context, name: &'static str, margin: i8) -> Modal {
 
 /// A list to choose from, with a small arrow; what does not fit is cut at its end.
 pub fn combo(id: &str, width: f32, chosen: &str) -> ComboBox<'static> {
-    let combo = ComboBox::from_id_salt(id).width(width).truncate().selected_text(chosen.to_owned());
+    // Higher than egui's own, which would fade out the last of six choices.
+    const LIST: f32 = 320.0;
+    let combo = ComboBox::from_id_salt(id).width(width).height(LIST).truncate().selected_text(chosen.to_owned());
     combo.icon(|ui, rect, visuals, _| {
         let (middle, reach) = (rect.center(), vec2(3.5, 2.0));
         let corner = |x: f32, y: f32| middle + vec2(x, y) * reach;

@@ -29,6 +29,7 @@ use super::{
 };
 use crate::app::{AppState, Command, ExportOf, Place, Setup, Shown, Theme, WindowPlace};
 use crate::gpu::canvas::{CanvasContent, View, install};
+use crate::gpu::compare::CompareMode;
 use crate::gpu::{self, DeviceGuard};
 
 /// The window with everything that is in it.
@@ -203,6 +204,14 @@ impl StudioApp {
         self.state.notes.info(Place::Picture, "Picture copied");
     }
 
+    /// How pictures are compared where they are, on the board or on the canvas.
+    fn compare_mode(&mut self) -> &mut CompareMode {
+        match self.state.shown_board().is_some() {
+            true => &mut self.board_look.comparison.canvas.compare,
+            false => &mut self.look.compare,
+        }
+    }
+
     /// Does what is asked of the window itself.
     fn obey(&mut self, command: Option<WindowCommand>, ctx: &Context) {
         let toggled = |sheet: Sheet, is_open: bool| if is_open { Sheet::None } else { sheet };
@@ -213,6 +222,10 @@ impl StudioApp {
             Some(WindowCommand::CompareCells) if self.state.shown_board().is_some() => {
                 self.board_look.toggle_comparison();
             }
+            Some(WindowCommand::Wipe) => *self.compare_mode() = CompareMode::Wipe(0.5),
+            Some(WindowCommand::SideBySide) => *self.compare_mode() = CompareMode::SideBySide,
+            Some(WindowCommand::Difference) => *self.compare_mode() = CompareMode::Difference,
+            Some(WindowCommand::SaveStyle) if self.state.selected_reference().is_some() => self.styles.name_one(),
             Some(WindowCommand::Fit) => self.look.view.fit = true,
             Some(WindowCommand::ActualPixels) => self.look.view = View::actual_pixels(),
             Some(WindowCommand::Board) => self.sheet = Sheet::BoardChooser,
@@ -240,6 +253,7 @@ impl StudioApp {
             }
             Some(
                 WindowCommand::CropEditor
+                | WindowCommand::SaveStyle
                 | WindowCommand::ExportBoard
                 | WindowCommand::ExportPictures
                 | WindowCommand::CompareCells,

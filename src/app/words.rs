@@ -1,0 +1,173 @@
+//! The recipe's parts in plain words: one table for the panels, the board, and what tells two pictures apart.
+
+use std::collections::BTreeMap;
+
+use super::sampling_words::words_for_sampler;
+use crate::board::{Axis, Change, Setting};
+use crate::recipe::{Crop, ModelBlocks, Role};
+
+/// A mode, what it is called, and what it does in one sentence.
+pub const MODES: [(Role, &str, &str); 6] = [
+    (Role::Style, "Style", "Colours, strokes and material of the reference; nothing of what it shows"),
+    (Role::StyleLayout, "Style and layout", "The style, and roughly where things are in the reference"),
+    (Role::Layout, "Layout", "Roughly where things are in the reference; nothing of its style"),
+    (Role::Precise, "Style, layout pushed away", "The style, and an arrangement unlike that of the reference"),
+    (Role::Everything, "Everything", "Style, layout and subject together, as a plain IP-Adapter does"),
+    (Role::Off, "Off", "The reference is set aside"),
+];
+
+/// What CLIP sees of a reference, what it is called, and what it does in one sentence.
+pub const CROPS: [(Crop, &str, &str); 3] = [
+    (Crop::Fill, "Middle square", "The longer sides are cut off"),
+    (Crop::Fit, "All of it, on white", "Nothing is cut off; white fills the rest of the square"),
+    (Crop::Stretch, "All of it, squeezed", "Nothing is cut off; shapes are squeezed into a square"),
+];
+
+/// A field as the command line calls it, as the window does, and the short word that stands before a value of it.
+const FIELDS: [(&str, &str, &str); 21] = [
+    ("mode", "What to take", "takes"),
+    ("blocks", "Custom blocks", "takes"),
+    ("strength", "Style strength", "strength"),
+    ("layout-strength", "Layout strength", "layout strength"),
+    ("crop", "What is seen", "seen"),
+    ("subtract", "What to subtract", "minus"),
+    ("subtract-strength", "Subtraction strength", "subtraction"),
+    ("reference", "Reference", "picture"),
+    ("prompt", "Prompt", "prompt"),
+    ("negative", "Negative prompt", "negative prompt"),
+    ("start", "References enter at", "enter at"),
+    ("end", "References leave at", "leave at"),
+    ("init", "Content picture", "content picture"),
+    ("denoise", "How much is repainted", "repainted"),
+    ("steps", "Steps", "steps"),
+    ("guidance", "Guidance", "guidance"),
+    ("scheduler", "Sampler", "sampler"),
+    ("seed", "Seed", "seed"),
+    ("width", "Width", "width"),
+    ("height", "Height", "height"),
+    ("size", "Size", "size"),
+];
+
+pub fn crop(crop: &Crop) -> &'static str {
+    CROPS.iter().find(|(known, ..)| known == crop).map_or("A part of it", |(_, words, _)| words)
+}
+
+pub fn mode(role: &Role) -> &'static str {
+    MODES.iter().find(|(known, ..)| known == role).map_or("Custom blocks", |(_, words, _)| words)
+}
+
+/// A block in plain words: what it mostly decides where that is known, else which stage of the painting it is.
+pub fn block(blocks: &ModelBlocks, name: &str) -> String {
+    for (word, kind) in [("Style", &blocks.style), ("Layout", &blocks.layout)] {
+        match kind.iter().position(|own| own == name) {
+            Some(_) if kind.len() == 1 => return word.to_owned(),
+            Some(place) => return format!("{word} {}", place + 1),
+            None => {}
+        }
+    }
+    let mut parts = name.split('.');
+    let stage = parts.next().unwrap_or_default();
+    let numbers: Vec<u32> = parts.filter_map(|part| part.parse().ok()).collect();
+    match (stage, numbers.as_slice()) {
+        ("down_blocks", [level, part]) => format!("Sketching {}.{}", level + 1, part + 1),
+        ("up_blocks", [level, part]) => format!("Painting {}.{}", level + 1, part + 1),
+        ("mid_block", _) => "Middle".to_owned(),
+        _ => name.to_owned(),
+    }
+}
+
+/// What the window calls an axis: a field, a block, or a ready-made board's question as it is.
+pub fn axis(name: &str, blocks: &ModelBlocks) -> String {
+    of_reference(name, blocks, |field| field.1.to_owned())
+}
+
+/// The short word before a value of this field.
+pub fn short(name: &str) -> &'static str {
+    FIELDS.iter().find(|(field, ..)| *field == name).map_or("", |(_, _, short)| short)
+}
+
+/// `strength@2` is about one reference.
+fn of_reference(name: &str, blocks: &ModelBlocks, words: impl Fn(&(&str, &str, &str)) -> String) -> String {
+    let (field, number) = name.split_once('@').map_or((name, None), |(field, number)| (field, Some(number)));
+    let said = match FIELDS.iter().find(|(known, ..)| *known == field.trim()) {
+        Some(known) => words(known),
+        None => block(blocks, field),
+    };
+    number.map_or_else(|| said.clone(), |number| format!("{said} of reference {}", number.trim()))
+}
+
+/// What the window calls one column or row.
+pub fn label(of: &Axis, setting: &Setting, blocks: &ModelBlocks) -> String {
+    let written = &setting.label;
+    match setting.changes.as_slice() {
+        [Change::Mode(Role::Custom(scales))] => custom(scales, blocks, written),
+        [Change::Mode(role)] => lowered(mode(role)),
+        [Change::Crop(shown)] if !matches!(shown, Crop::Rect { .. }) => lowered(crop(shown)),
+        [Change::Scheduler(name)] => words_for_sampler(*name).to_owned(),
+        // A bare number says nothing without its field.
+        _ if written.parse::<f64>().is_ok() => {
+            format!("{} {written}", of_reference(&of.name, blocks, |field| field.2.to_owned()))
+        }
+        _ => written.clone(),
+    }
+}
+
+/// A block alone by its name; else each with its strength.
+fn custom(scales: &BTreeMap<String, f64>, blocks: &ModelBlocks, written: &str) -> String {
+    match scales.iter().next() {
+        None => lowered(mode(&Role::Off)),
+        Some((name, _)) if name == written => block(blocks, name),
+        Some(_) => {
+            let each = scales.iter().map(|(name, scale)| format!("{} {scale}", block(blocks, name)));
+            each.collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
+/// As within a sentence.
+pub fn lowered(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn blocks() -> ModelBlocks {
+        let names = [
+            "down_blocks.2.attentions.1",
+            "mid_block.attentions.0",
+            "up_blocks.0.attentions.1",
+            "up_blocks.1.attentions.2",
+        ];
+        ModelBlocks::new(names.map(str::to_owned).to_vec(), None, None)
+    }
+
+    #[test]
+    fn blocks_have_plain_names() {
+        let blocks = blocks();
+        let words: Vec<String> = blocks.names.iter().map(|name| block(&blocks, name)).collect();
+        assert_eq!(words, ["Layout", "Middle", "Style", "Painting 2.3"]);
+    }
+
+    #[test]
+    fn every_axis_and_its_values_have_plain_words() {
+        let blocks = blocks();
+        for field in Axis::FIELDS {
+            let words = axis(field, &blocks);
+            assert!(words.starts_with(char::is_uppercase) && !words.contains(['-', '_']), "{field}: {words}");
+        }
+        let labels = |text: &str| {
+            let axis = Axis::parse(text, &blocks).unwrap();
+            axis.settings.iter().map(|setting| label(&axis, setting, &blocks)).collect::<Vec<_>>()
+        };
+        assert_eq!(labels("mode=precise, off"), ["style, layout pushed away", "off"]);
+        assert_eq!(labels("layout-strength@2=0.5"), ["layout strength of reference 2 0.5"]);
+        assert_eq!(labels("up_blocks.0.attentions.1=0, 1"), ["Style 0", "Style 1"]);
+        assert_eq!(labels("blocks=\"up_blocks.0.attentions.1=1,mid_block.attentions.0=0.5\""), ["Middle 0.5, Style 1"]);
+        assert_eq!(labels("crop=fit"), ["all of it, on white"]);
+        assert_eq!(labels("prompt=a cat"), ["a cat"]);
+    }
+}
