@@ -30,9 +30,9 @@ struct Sizes {
 impl Sizes {
     fn on(screen: Vec2) -> Self {
         /// Of the choices below the square, of what is above and below the middle, and of the field row.
-        const CHOICES: f32 = 116.0;
+        const CHOICES: f32 = 150.0;
         const AROUND: f32 = 200.0;
-        const FIELDS: f32 = 44.0;
+        const FIELDS: f32 = 48.0;
         let gap = tokens::SPACE_L * 1.5;
         let picture = (screen.y - AROUND - FIELDS).clamp(140.0, PICTURE);
         let square = (picture - CHOICES).clamp(90.0, SQUARE);
