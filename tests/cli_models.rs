@@ -95,6 +95,15 @@ fn folders_are_added_and_their_files_named() {
     let (_, said, _) = run(&["folders", "remove", art.to_str().unwrap()]);
     assert!(!said.contains(art.to_str().unwrap()), "{said}");
     assert_eq!(run(&["folders", "remove", art.to_str().unwrap()]).0, Some(2));
+
+    // A folder that is gone is removed by the name that it was added by.
+    let gone =
+        |arguments: &[&str]| instantstyle(home.path()).current_dir(home.path()).args(arguments).output().unwrap();
+    std::fs::create_dir(home.path().join("gone")).unwrap();
+    assert!(gone(&["models", "folders", "add", "gone"]).status.success());
+    std::fs::remove_dir(home.path().join("gone")).unwrap();
+    let output = gone(&["models", "folders", "remove", "gone"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]

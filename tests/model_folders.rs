@@ -252,6 +252,7 @@ fn inspect_and_render_agree_on_a_folder() {
         ("unet/config.json", Some(b"{}"), unet),
         ("scheduler/scheduler_config.json", Some(scheduler.as_bytes()), "beta_schedule"),
         ("scheduler/scheduler_config.json", None, "scheduler/scheduler_config.json"),
+        ("text_encoder_2", None, "holds no folder text_encoder_2"),
         ("tokenizer/vocab.json", Some(b"[]"), "vocab.json"),
         ("instantstyle.json", Some(b"{\"steps\": 0}"), "steps is 0"),
         ("model_index.json", Some(checker.as_bytes()), ""),
@@ -262,7 +263,7 @@ fn inspect_and_render_agree_on_a_folder() {
         copy(&model, &home.join("m"));
         match content {
             Some(content) => drop(write(&home.join("m"), file, content)),
-            None => std::fs::remove_file(home.join("m").join(file)).unwrap(),
+            None => std::fs::rename(home.join("m").join(file), home.join("elsewhere")).unwrap(),
         }
         let output = program(home, &["inspect", "m"]);
         let said = String::from_utf8(output.stdout).unwrap();

@@ -62,12 +62,13 @@ pub fn look(path: &Path) -> Result<JsonFile, CliError> {
     }
     let known = serde_json::to_value(Recipe::default()).ok();
     let is_known = |field: &String| known.as_ref().is_some_and(|known| known.get(field).is_some());
-    match fields.keys().next() {
-        Some(first) if !fields.keys().any(is_known) => refused(format!(
+    match (recall::read_base(&Base::Recipe(path.to_owned())), fields.keys().next()) {
+        (Ok(recipe), _) => Ok(JsonFile::Recipe(Box::new(recipe))),
+        (Err(_), Some(first)) if !fields.keys().any(is_known) => refused(format!(
             "is JSON, but neither a recipe nor settings of a model (its first field is '{}'); nothing here uses it",
             shown(first)
         )),
-        _ => Ok(JsonFile::Recipe(Box::new(recall::read_base(&Base::Recipe(path.to_owned()))?))),
+        (Err(error), _) => Err(error),
     }
 }
 

@@ -63,7 +63,9 @@ impl Folders {
 
     /// False where it was not there.
     pub fn remove(&mut self, folder: &Path) -> bool {
-        let real = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+        // One that is gone has no true path any more, only the one that was typed.
+        let real = fs::canonicalize(folder).or_else(|_| std::path::absolute(folder));
+        let real = real.unwrap_or_else(|_| folder.to_owned());
         let before = self.folders.len();
         self.folders.retain(|kept| *kept != real && kept != folder);
         self.folders.len() < before

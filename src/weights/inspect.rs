@@ -228,6 +228,10 @@ fn look_at_part(folder: &ModelFolder, name: &str, is_needed: bool, wrong: &mut V
     // An image encoder serves references where it is there.
     let is_used = is_needed || (name == "image_encoder" && folder.has("image_encoder/config.json"));
     let has_whole_tokenizer = name.starts_with("tokenizer") && folder.has(&format!("{name}/tokenizer.json"));
+    if is_used && folder.path().is_some_and(|path| !path.join(name).is_dir()) {
+        wrong.push(format!("it holds no folder {name}; download the folder again"));
+        return None;
+    }
     if is_used && !has_whole_tokenizer {
         let missing = files.iter().map(|file| format!("{name}/{file}")).filter(|file| !folder.has(file));
         wrong.extend(missing.map(|file| format!("{file} is missing; download the folder again")));
