@@ -74,7 +74,7 @@ fn schedules_and_paths_match_diffusers() {
             };
             assert!(difference(&sample, &case.start) <= 1e-6, "{label}: the start differs");
             let mut generator = TorchGenerator::manual_seed(7);
-            for index in case.begin..case.steps {
+            for index in case.begin..scheduler.timesteps().len() {
                 let t = scheduler.timesteps()[index];
                 let shown = scheduler.scale_model_input(&sample, index);
                 let output: Vec<f32> = shown.iter().map(|x| (f64::from(*x) * 0.7 + t / 500.0).sin() as f32).collect();
@@ -105,4 +105,14 @@ fn sdxl_has_the_timesteps_everyone_knows() {
     assert!((euler.sigmas()[0] - 11.477).abs() < 1e-3);
     let lightning = schedulers::new(SchedulerName::EulerTrailing, &config, 4).unwrap();
     assert_eq!(lightning.timesteps(), [999.0, 749.0, 499.0, 249.0]);
+}
+
+#[test]
+fn ddim_refuses_the_counts_that_arange_does_not_spread_evenly() {
+    let config = SchedulerConfig::from_json(r#"{"timestep_spacing": "trailing"}"#).unwrap();
+    for (steps, instead) in [(61, "60"), (122, "120")] {
+        let said = schedulers::new(SchedulerName::Ddim, &config, steps).err().unwrap().to_string();
+        assert!(said.contains(&format!("{steps} steps")) && said.ends_with(instead), "{said}");
+    }
+    assert_eq!(schedulers::new(SchedulerName::Ddim, &config, 60).unwrap().timesteps().len(), 60);
 }

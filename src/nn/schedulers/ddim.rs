@@ -30,6 +30,12 @@ impl Ddim {
             Spacing::Leading => leading(steps, gap, config.offset()?),
             Spacing::Trailing => trailing(train, train, steps),
         };
+        // diffusers takes the noisiest level for the timestep -1, which makes noise of the picture.
+        if timesteps.iter().any(|t| *t < 0.0) {
+            let is_even = |count: &usize| trailing(train, train, *count).iter().all(|t| *t >= 0.0);
+            let instead = (1..steps).rev().find(is_even).unwrap_or(1);
+            return Err(SchedulerError::Uneven { name, steps, instead });
+        }
         let alphas_cumprod = config.alphas_cumprod((0.0001, 0.02, "linear"), false)?;
         let alpha = |t: &f64| at(&alphas_cumprod, t.max(0.0) as usize);
         if prediction == Prediction::Epsilon && timesteps.iter().any(|t| alpha(t) == 0.0) {

@@ -57,7 +57,7 @@ impl EulerDiscrete {
         match config.timestep_type.as_deref().unwrap_or("discrete") {
             "discrete" => {}
             "continuous" if prediction == Prediction::V => {
-                timesteps = sigmas.iter().take(steps).map(|s| f64::from(0.25 * s.ln())).collect();
+                timesteps = sigmas.iter().take(timesteps.len()).map(|s| f64::from(0.25 * s.ln())).collect();
             }
             "continuous" => {}
             other => return Err(SchedulerError::value("timestep_type", other, "discrete or continuous")),

@@ -23,14 +23,12 @@ pub(super) fn leading(count: usize, ratio: usize, offset: i64) -> Vec<f64> {
     (0..count).rev().map(|i| (i * ratio) as f64 + offset as f64).collect()
 }
 
-/// Downwards from `last` in steps of `train / count`, one less each.
-///
-/// For some counts (61 of 1000) the rounding of numpy's `arange` adds one more timestep, -1, that no network knows; it
-/// is left out here.
+/// Downwards from `last` in steps of `train / count`, one less each, as numpy's `arange` counts them: for some counts (61
+/// of 1000) its rounding makes one timestep more, -1, at the lowest noise level of all.
 pub(super) fn trailing(last: usize, train: usize, count: usize) -> Vec<f64> {
-    let gap = train as f64 / count as f64;
-    let value = |i: usize| (last as f64 - i as f64 * gap).round_ties_even() - 1.0;
-    (0..count).map(value).filter(|t| *t >= 0.0).collect()
+    let (last, gap) = (last as f64, train as f64 / count as f64);
+    let (length, step) = ((last / gap).ceil() as usize, (last - gap) - last);
+    (0..length).map(|i| (last + i as f64 * step).round_ties_even() - 1.0).collect()
 }
 
 /// Timesteps of the two Euler samplers, which keep fractions of them.
