@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::golden;
+use serde_json::json;
 
 struct Bench {
     folder: tempfile::TempDir,
@@ -101,8 +102,83 @@ fn models_that_are_missing_or_damaged() {
     bench.refuses_with(&model, &[], &["unet/config.json"]);
     std::fs::write(&config, &text).unwrap();
 
+    let scheduler = model.join("scheduler/scheduler_config.json");
+    let text = std::fs::read_to_string(&scheduler).unwrap();
+    std::fs::remove_file(&scheduler).unwrap();
+    bench.refuses_with(&model, &[], &["model", "scheduler/scheduler_config.json"]);
+    std::fs::write(&scheduler, text).unwrap();
+
     std::fs::remove_file(model.join("tokenizer/vocab.json")).unwrap();
     bench.refuses_with(&model, &[], &["tokenizer"]);
+}
+
+#[test]
+fn numbers_that_no_model_has_are_named_at_once() {
+    let bench = Bench::new();
+    let model = bench.model();
+    copy_folder(&golden().join("vision_a"), &model.join("vision"));
+    let encoder = model.join("vision");
+    let with_reference =
+        ["--adapter", "adapter_a.safetensors", "--image-encoder", encoder.to_str().unwrap(), "--reference", "ref1.png"];
+    const MANY: u64 = 1_000_000_000;
+    for (file, key, value, shown) in [
+        ("unet/config.json", "layers_per_block", json!(MANY), "1000000000"),
+        ("unet/config.json", "transformer_layers_per_block", json!([0, 1, MANY]), "1000000000"),
+        ("unet/config.json", "block_out_channels", json!([MANY, 24, 36]), "1000000000"),
+        ("unet/config.json", "conv_in_kernel", json!(0), "0"),
+        ("vae/config.json", "layers_per_block", json!(MANY), "1000000000"),
+        ("vae/config.json", "scaling_factor", json!(0), "above 0"),
+        ("text_encoder/config.json", "num_hidden_layers", json!(MANY), "1000000000"),
+        ("vision/config.json", "num_hidden_layers", json!(MANY), "1000000000"),
+    ] {
+        let path = model.join(file);
+        let whole = std::fs::read(&path).unwrap();
+        let mut config: serde_json::Value = serde_json::from_slice(&whole).unwrap();
+        config[key] = value;
+        std::fs::write(&path, config.to_string()).unwrap();
+        bench.refuses_with(&model, &with_reference, &["model", key, shown]);
+        std::fs::write(&path, whole).unwrap();
+    }
+    // Of what is within bounds, no more is asked for than tells that it is not there.
+    let path = model.join("unet/config.json");
+    let mut config: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    config["layers_per_block"] = json!(256);
+    config["transformer_layers_per_block"] = json!(256);
+    std::fs::write(&path, config.to_string()).unwrap();
+    bench.refuses_with(&model, &[], &["unet", "another model"]);
+}
+
+#[test]
+fn a_prompt_of_many_pages_is_refused() {
+    let bench = Bench::new();
+    for (words, said) in [(6_000, "pieces of 75 tokens long"), (60_000, "120000 characters")] {
+        bench.refuses(&["--negative", &"a ".repeat(words)], &["the negative prompt", said, "64", "shorten"]);
+    }
+}
+
+/// At f32 a wider dtype is no advice.
+#[test]
+fn weights_that_are_no_numbers_are_told_from_a_narrow_dtype() {
+    let bench = Bench::new();
+    let model = bench.model();
+    let unet = model.join("unet/diffusion_pytorch_model.safetensors");
+    let mut bytes = std::fs::read(&unet).unwrap();
+    let data = bytes.len() - 4;
+    bytes[data..].fill(0xff);
+    std::fs::write(&unet, bytes).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_instantstyle"))
+        .args([
+            "render", "--prompt", "x", "--steps", "1", "--device", "cpu", "--width", "64", "--height", "64", "--model",
+        ])
+        .arg(&model)
+        .arg("--out")
+        .arg(bench.path("out.png"))
+        .env("INSTANTSTYLE_HOME", bench.path("home"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("not finite") && said.contains("damaged") && !said.contains("--dtype"), "{said}");
 }
 
 #[test]
@@ -207,4 +283,27 @@ fn sizes_beyond_the_memory_that_is_free_are_refused_before_work() {
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("8192x8192") && said.contains("would fit"), "{said}");
     assert!(!out.exists());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_picture_beyond_the_memory_that_is_free_is_refused() {
+    let bench = Bench::new();
+    let path = bench.path("large.bmp");
+    // The head says 10,000 x 10,000 pixels of 3 bytes, which take more than 880 MB while they are read.
+    let mut head = b"BM\x36\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\x10\x27\0\0\x10\x27\0\0\x01\0\x18\0".to_vec();
+    head.resize(100, 0);
+    std::fs::write(&path, head).unwrap();
+    let output = Command::new("sh")
+        .arg("-c")
+        .arg("ulimit -v 880000; exec \"$0\" inspect \"$1\"")
+        .arg(env!("CARGO_BIN_EXE_instantstyle"))
+        .arg(&path)
+        .env("INSTANTSTYLE_HOME", bench.path("home"))
+        .env("RAYON_NUM_THREADS", "2")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("not enough memory") && said.contains("10000 x 10000"), "{said}");
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use image::RgbImage;
 use instantstyle::pixels::{
-    ClipImageProcessor, Filter, Picture, PngText, Window, encode_png, init_pixels, init_size, read_png_text,
-    recipe_json, resize, resize_window,
+    ClipImageProcessor, Filter, Picture, PngText, Region, Window, encode_png, init_pixels, init_size, read_png_text,
+    recipe_json, resize, resize_region,
 };
 use instantstyle::recipe::Crop;
 use serde_json::Value;
@@ -66,17 +66,19 @@ fn resampling_equals_pillow_to_the_last_bit() {
 #[test]
 fn a_window_is_a_part_of_the_whole() {
     let picture = source(50, 70, 3);
+    let all = Region::whole(&picture);
     for (width, height) in [(33, 90), (50, 40), (20, 70), (50, 70)] {
         let whole = resize(&picture, width, height, Filter::Bicubic);
         for window in [(0, 0, 10, 10), (5, 31, 15, 9), (3, 0, 1, 40)] {
             let (x, y, w, h) = window;
-            let part = resize_window(&picture, width, height, Filter::Bicubic, Window { x, y, width: w, height: h });
+            let window = Window { x, y, width: w, height: h };
+            let part = resize_region(&picture, all, (width, height), Filter::Bicubic, window).unwrap();
             assert_eq!(part, image::imageops::crop_imm(&whole, x, y, w, h).to_image(), "{width}x{height} {window:?}");
         }
     }
     // Beyond the result there is black, and nothing fails.
     let outside = Window { x: 30, y: 0, width: 10, height: 4 };
-    let part = resize_window(&picture, 33, 40, Filter::Bicubic, outside);
+    let part = resize_region(&picture, all, (33, 40), Filter::Bicubic, outside).unwrap();
     assert_eq!(part.get_pixel(3, 0).0, [0; 3]);
     assert_ne!(part.get_pixel(2, 0).0, [0; 3]);
     assert_eq!(resize(&RgbImage::new(0, 0), 4, 4, Filter::Lanczos).dimensions(), (4, 4));
@@ -115,8 +117,13 @@ fn the_other_crops() {
         let said = processor.square(&picture, Crop::Rect { x, y, width, height }).unwrap_err().to_string();
         assert!(said.contains("64 x 48"), "{said}");
     }
+    // As tall as wide, wide as tall: the white is above and below, or to the left and right.
+    let tall = source(30, 64, 6);
+    let mut padded = image::RgbImage::from_pixel(64, 64, image::Rgb([255; 3]));
+    image::imageops::replace(&mut padded, &tall, 17, 0);
+    assert_eq!(processor.square(&tall, Crop::Fit).unwrap(), resize(&padded, 32, 32, Filter::Bicubic));
     // A strip as long as a picture may be costs no more than what the centre shows.
-    let strip = source(4096, 1, 1);
+    let strip = source(16_384, 1, 1);
     for crop in [Crop::Fill, Crop::Fit, Crop::Stretch] {
         assert_eq!(processor.square(&strip, crop).unwrap().dimensions(), (32, 32));
     }
@@ -127,7 +134,7 @@ fn init_pictures_equal_diffusers_to_the_last_bit() {
     for case in cases("init") {
         let picture = source(number(&case, 0), number(&case, 1), number(&case, 2));
         let (width, height) = (number(&case, 3), number(&case, 4));
-        let values = init_pixels(&picture, width, height);
+        let values = init_pixels(&picture, width, height).unwrap();
         assert_eq!(fnv_f32(&values), case[5].as_str().unwrap(), "{case}");
         if picture.width() - picture.width() % 8 == width {
             assert_eq!(init_size(&picture, 1024), (width, height));
@@ -162,14 +169,15 @@ fn bytes_and_files_are_the_same() {
 }
 
 #[test]
-fn a_very_large_picture_is_reduced_and_said_so() {
-    let bytes = encode_png(&RgbImage::from_pixel(8192, 40, image::Rgb([9, 8, 7])), &PngText::default()).unwrap();
-    let picture = Picture::from_bytes(&bytes, "long.png").unwrap();
-    assert_eq!(picture.rgb.dimensions(), (4096, 20));
-    assert_eq!(picture.rgb.get_pixel(77, 7).0, [9, 8, 7]);
-    assert_eq!(picture.notices, ["the picture was reduced from 8192 x 40 to 4096 x 20 pixels: long.png"]);
-    let bytes = encode_png(&RgbImage::new(4096, 20), &PngText::default()).unwrap();
-    assert_eq!(Picture::from_bytes(&bytes, "a.png").unwrap().notices, [""; 0]);
+fn a_very_large_picture_keeps_every_pixel() {
+    let whole = source(8192, 40, 4);
+    let picture = Picture::from_bytes(&encode_png(&whole, &PngText::default()).unwrap(), "long.png").unwrap();
+    assert_eq!((&picture.rgb, picture.notices.len()), (&whole, 0));
+    // Crops count in its own pixels.
+    let processor = ClipImageProcessor::new(32);
+    let rect = Crop::Rect { x: 8000, y: 0, width: 192, height: 40 };
+    let cut = image::imageops::crop_imm(&whole, 8000, 0, 192, 40).to_image();
+    assert_eq!(processor.square(&picture.rgb, rect).unwrap(), processor.square(&cut, Crop::Fill).unwrap());
 }
 
 #[test]

@@ -19,21 +19,32 @@ use crate::pixels::{Picture, init_pixels};
 use crate::recipe::{Crop, Injection, Recipe, Reference, Subtraction};
 
 impl Session {
+    /// Whether a negative prompt is zeros rather than encoded.
+    fn is_zeros(&self, negative: &str) -> bool {
+        negative.is_empty() && self.model.force_zeros_for_empty_prompt
+    }
+
+    /// How many chunks both prompts are encoded as.
+    pub(super) fn chunk_count(&self, recipe: &Recipe, guided: bool) -> Result<usize, EngineError> {
+        let chunks = text::chunk_count(&self.model, "the prompt", &recipe.prompt)?;
+        let negative = recipe.negative_prompt.as_str();
+        Ok(match guided && !self.is_zeros(negative) {
+            true => chunks.max(text::chunk_count(&self.model, "the negative prompt", negative)?),
+            false => chunks,
+        })
+    }
+
     pub(super) fn encode_prompts(
         &mut self,
         recipe: &Recipe,
         guided: bool,
+        chunks: usize,
         context: &mut JobContext,
         journal: &mut Journal,
     ) -> Result<(PromptEmbeds, Option<PromptEmbeds>), EngineError> {
         (context.say)(JobEvent::Encoding("prompt"));
         let negative = recipe.negative_prompt.as_str();
-        let is_zeros = negative.is_empty() && self.model.force_zeros_for_empty_prompt;
-        let encodes_negative = guided && !is_zeros;
-        let mut chunks = text::chunk_count(&self.model, &recipe.prompt)?;
-        if encodes_negative {
-            chunks = chunks.max(text::chunk_count(&self.model, negative)?);
-        }
+        let encodes_negative = guided && !self.is_zeros(negative);
         let mut encode = |prompt: &str| {
             let Self { model, place, networks, prompts, .. } = self;
             prompts.get_or_try((prompt.to_owned(), chunks), || {
@@ -131,7 +142,7 @@ impl Session {
         generator: &mut TorchGenerator,
         cancel: Cancel,
     ) -> Result<Vec<f32>, EngineError> {
-        let pixels = init_pixels(&picture.rgb, width, height);
+        let pixels = init_pixels(&picture.rgb, width, height)?;
         let device = &self.place.device;
         // f32 whatever the dtype: SDXL's own VAE overflows in f16 (its config says force_upcast).
         let pixels = Tensor::from_vec(pixels, (1, 3, height as usize, width as usize), device)?;

@@ -5,7 +5,7 @@ use candle_core::DType;
 use super::device::{self, Place};
 use super::model::Model;
 use super::{Compute, EngineError, memory_advice};
-use crate::nn::autoencoder_kl::AutoencoderKlConfig;
+use crate::nn::autoencoder_kl::{AutoencoderKlConfig, MAX_WHOLE_PIXELS};
 use crate::nn::layers::uses_kernels;
 use crate::nn::unet_config::UNet2DConditionConfig;
 use crate::weights::Weights;
@@ -78,8 +78,7 @@ fn decoding_bytes(width: u64, pixels: u64, decoder: Storage) -> u64 {
         (false, _) => CANDLES_HALF_VAE_MAPS,
     };
     let copied = if decoder.is_gpu { COPIED_VAE_MAPS } else { 0 };
-    let whole = crate::nn::autoencoder_kl::MAX_WHOLE_SIDE as u64;
-    ATTENTION_BYTES + pixels.min(whole * whole) * width * decoder.element() * (maps + copied)
+    ATTENTION_BYTES + pixels.min(MAX_WHOLE_PIXELS as u64) * width * decoder.element() * (maps + copied)
 }
 
 fn first(channels: &[usize]) -> u64 {
@@ -161,6 +160,37 @@ pub struct MemoryNeed {
     pub(super) vae_width: u64,
     /// Pixels a side that one latent stands for.
     pub(super) factor: u64,
+    /// Numbers that one chunk of a prompt takes: its keys and values in every cross-attention, and while it is encoded.
+    pub(super) chunk_kept: u64,
+    pub(super) chunk_encoding: u64,
+}
+
+/// What memory is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wish {
+    pub size: (u32, u32),
+    /// Rows that go through the UNet at once: 2 a picture with guidance, else 1.
+    pub batch: usize,
+    /// Of the prompts.
+    pub chunks: usize,
+}
+
+/// Keys and values of a chunk's tokens, and the tokens themselves.
+fn chunk_kept(model: &Model) -> u64 {
+    let widths = model.block_infos.iter().map(|block| 2 * block.inner_dim * block.cross_attentions.len());
+    let embeds = model.text.iter().map(|tower| tower.config.hidden_size);
+    let tokens = model.text.iter().map(|tower| tower.tokenizer.max_length()).max();
+    (tokens.unwrap_or(0) * (widths.sum::<usize>() + embeds.sum::<usize>())) as u64
+}
+
+/// By count, the maps of a layer of the wider tower that live at once: its states, queries, keys, values and results, and
+/// twice the inner ones.
+fn chunk_encoding(model: &Model) -> u64 {
+    let tower = |tower: &super::model::TextTower| {
+        let tokens = tower.tokenizer.max_length();
+        tokens * (8 * tower.config.hidden_size + 2 * tower.config.intermediate_size)
+    };
+    model.text.iter().map(tower).max().unwrap_or(0) as u64
 }
 
 /// A picture's need beside what there is.
@@ -191,6 +221,8 @@ impl MemoryNeed {
             unet_width: first(&model.unet_config.block_out_channels),
             vae_width: first(&model.vae_config.block_out_channels),
             factor: model.vae_config.scale_factor() as u64,
+            chunk_kept: chunk_kept(model),
+            chunk_encoding: chunk_encoding(model),
         }
     }
 
@@ -220,7 +252,16 @@ impl MemoryNeed {
     }
 
     /// The most that a picture of this size takes at one time.
-    pub(super) fn bytes(&self, storage: Storage, (width, height): (u32, u32), batch: usize) -> u64 {
+    pub(super) fn bytes(&self, storage: Storage, size: (u32, u32), batch: usize) -> u64 {
+        self.wish_bytes(storage, Wish { size, batch, chunks: 1 })
+    }
+
+    /// The same with long prompts; the first chunk is part of what was measured.
+    fn wish_bytes(&self, storage: Storage, wish: Wish) -> u64 {
+        let Wish { size: (width, height), batch, chunks } = wish;
+        let more_chunks = chunks.saturating_sub(1) as u64 * storage.element();
+        let encoding = self.largest_encoder.on(storage) + more_chunks * self.chunk_encoding;
+        let kept = more_chunks * self.chunk_kept * batch as u64;
         let pixels = u64::from(width) * u64::from(height);
         let latents = pixels / (self.factor * self.factor);
         let sampling = self.unet.on(storage) + self.adapter.on(storage);
@@ -229,7 +270,12 @@ impl MemoryNeed {
         // The picture itself, as floats and blended tiles.
         let decoding = decoding_bytes(self.vae_width, pixels, decoder) + pixels * 3 * 4 * 3;
         let decoding = sampling + self.vae.on(decoder) + decoding;
-        self.largest_encoder.on(storage).max(sampling + pass).max(decoding)
+        encoding.max(sampling + pass + kept).max(decoding)
+    }
+
+    /// Both sides of guidance are counted.
+    fn fitting_together(&self, storage: Storage, free: u64, size: (u32, u32), most: usize) -> usize {
+        (2..=most).rev().find(|pictures| self.bytes(storage, size, 2 * pictures) <= free).unwrap_or(1)
     }
 
     /// As the VAE is used in the end.
@@ -247,22 +293,28 @@ impl MemoryNeed {
     }
 }
 
-/// Refuses a size that would not fit beside `held` bytes of weights that are in the device's memory already, and says which
-/// would; else returns the bytes that the picture needs. Where nobody says how much memory there is, nothing is refused.
-pub fn ensure_fits(
-    model: &Model,
-    place: &Place,
-    held: u64,
-    size: (u32, u32),
-    batch: usize,
-) -> Result<u64, EngineError> {
+/// Refuses what would not fit beside `held` bytes of weights that are in the device's memory already, and says what would;
+/// else returns the bytes that the picture needs. Where nobody says how much memory there is, nothing is refused.
+pub(super) fn ensure_fits(model: &Model, place: &Place, held: u64, wish: Wish) -> Result<u64, EngineError> {
     let (need, storage) = (MemoryNeed::of(model), Storage::of(place));
-    // What is loaded can be used or dropped, so it counts as free.
-    let free = device::available_bytes(&place.device).map(|free| free.saturating_add(held));
-    match free.and_then(|free| memory_advice::refusal(&need, storage, free, size, batch)) {
+    let needed = need.wish_bytes(storage, wish);
+    let Some(free) = free_beside(place, held) else { return Ok(needed) };
+    let refusal = memory_advice::refusal(&need, storage, free, wish.size, wish.batch);
+    match refusal.or_else(|| (needed > free).then(|| memory_advice::long_prompt(storage, needed, free, wish.chunks))) {
         Some(said) => Err(EngineError::OutOfMemory(said)),
-        None => Ok(need.bytes(storage, size, batch)),
+        None => Ok(needed),
     }
+}
+
+/// What is loaded can be used or dropped, so it counts as free.
+fn free_beside(place: &Place, held: u64) -> Option<u64> {
+    device::available_bytes(&place.device).map(|free| free.saturating_add(held))
+}
+
+/// How many pictures of `size`, up to `most`, may go through the UNet at once; at least 1, which may be refused.
+pub fn fitting_together(model: &Model, place: &Place, held: u64, size: (u32, u32), most: usize) -> usize {
+    let Some(free) = free_beside(place, held) else { return most };
+    MemoryNeed::of(model).fitting_together(Storage::of(place), free, size, most)
 }
 
 #[cfg(test)]
@@ -295,7 +347,30 @@ mod tests {
             unet_width: 320,
             vae_width: 128,
             factor: 8,
+            chunk_kept: 77 * 2 * (10 * 640 + 60 * 1280),
+            chunk_encoding: 77 * (8 * 1280 + 2 * 5120),
         }
+    }
+
+    /// 100 MB a chunk of both sides' keys and values, and what is encoded counts where the encoder is the largest.
+    #[test]
+    fn long_prompts_are_counted() {
+        let (size, need) = ((1024, 1024), sdxl(Dtype::F16));
+        let at = |need: &MemoryNeed, chunks| need.wish_bytes(KERNELS, Wish { size, batch: 2, chunks });
+        assert_eq!(at(&need, 1), need.bytes(KERNELS, size, 2));
+        let more = at(&need, 64) - (need.unet.on(KERNELS) + pass_bytes(320, 128 * 128, 2, F32));
+        assert_eq!(more, 63 * 2 * 4 * need.chunk_kept);
+        let encoder = MemoryNeed { largest_encoder: need.unet, unet: need.vae, chunk_kept: 0, ..need };
+        assert_eq!(at(&encoder, 64) - encoder.largest_encoder.on(KERNELS), 63 * 4 * need.chunk_encoding);
+    }
+
+    #[test]
+    fn no_more_go_together_than_fit() {
+        // Of a VAE that takes little, so that the steps decide.
+        let (size, need) = ((1024, 1024), MemoryNeed { vae_width: 1, ..sdxl(Dtype::F16) });
+        let three = need.bytes(KERNELS, size, 6);
+        let together = |free| need.fitting_together(KERNELS, free, size, 8);
+        assert_eq!([u64::MAX, three, three - 1, 0].map(together), [8, 3, 2, 1]);
     }
 
     /// A GPU holds every weight in the networks' dtype, whatever the file has; the CPU's kernels as the file has it.

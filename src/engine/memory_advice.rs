@@ -43,6 +43,16 @@ pub fn refusal(
     ))
 }
 
+/// The size would fit, with a shorter prompt.
+pub fn long_prompt(storage: Storage, needed: u64, free: u64, chunks: usize) -> String {
+    format!(
+        "a prompt of {chunks} pieces of 75 tokens needs about {:.1} GiB of {} and {:.1} GiB are free; shorten it",
+        gib(needed),
+        whose(storage),
+        gib(free)
+    )
+}
+
 /// No size fits: which part is to blame, and what would help.
 fn too_large(need: &MemoryNeed, storage: Storage, would_fit: impl Fn(&MemoryNeed) -> bool) -> String {
     let (part, size) = match need.largest_encoder.on(storage) > need.unet.on(storage) {
@@ -109,6 +119,8 @@ mod tests {
             unet_width: 320,
             vae_width: 128,
             factor: 8,
+            chunk_kept: 0,
+            chunk_encoding: 0,
         }
     }
 

@@ -204,9 +204,12 @@ impl Model {
         self.text.get(1)
     }
 
-    /// SDXL's own VAE overflows in f16; the one that does not is another file, given in its place.
+    /// SDXL's own VAE overflows in f16, wherever it comes from; there is one that does not.
     pub fn has_overflowing_vae(&self) -> bool {
-        self.files.vae.is_empty() && self.text.len() == 2 && self.vae_config.latent_channels == 4
+        // A file alone does not say it as a folder does, but by its name.
+        let named = self.files.vae.to_lowercase();
+        let is_fixed = self.vae_config.force_upcast != Some(true) || named.contains("fp16") && named.contains("fix");
+        self.text.len() == 2 && self.vae_config.latent_channels == 4 && !is_fixed
     }
 
     /// For what does not depend on LoRAs.
@@ -335,7 +338,7 @@ fn defaults(
     unet: &UNet2DConditionConfig,
     vae: &AutoencoderKlConfig,
 ) -> ModelDefaults {
-    let side = |latents: usize| ((latents * vae.scale_factor()).clamp(8, 8192) / 8 * 8) as u32;
+    let side = |latents: usize| (latents.saturating_mul(vae.scale_factor()).clamp(8, 8192) / 8 * 8) as u32;
     let (height, width) = match unet.sample_size {
         Some(SampleSize::Square(latents)) => (side(latents), side(latents)),
         Some(SampleSize::HeightWidth(height, width)) => (side(height), side(width)),

@@ -5,15 +5,17 @@ use std::time::Instant;
 use candle_core::Tensor;
 
 use super::cache::Recent;
+use super::decoding::tiling_notice;
 use super::device::{self, Place};
 use super::embedding_cache::EmbeddingCache;
 use super::encoding::{ensure_subtractable, subtraction};
+use super::memory::Wish;
 use super::model::Model;
 use super::networks::Networks;
 use super::prefix::{Prefixes, SamplerState};
 use super::references::KeyValues;
 use super::sampling::{Sampled, Sampling, steps_before_references};
-use super::text::PromptEmbeds;
+use super::text::{PromptEmbeds, ensure_short};
 use super::together::Together;
 use super::{Compute, EngineError, Finished, JobEvent, JobSpec, Latents, ModelPaths, Timings, memory};
 use crate::nn::attention_processor::ImagePrompt;
@@ -131,13 +133,15 @@ impl Session {
         let held = self.networks.held_bytes(&self.model, &self.place);
         let size = (settings.width, settings.height);
         let batch = if guided { 2 } else { 1 };
-        let estimated_bytes = memory::ensure_fits(&self.model, &self.place, held, size, batch)?;
+        let chunks = self.chunk_count(&recipe, guided)?;
+        let wish = Wish { size, batch, chunks };
+        let estimated_bytes = memory::ensure_fits(&self.model, &self.place, held, wish)?;
         let loading_secs = began.elapsed().as_secs_f64();
         let timings = Timings { loading_secs, estimated_bytes, ..Timings::default() };
         let mut journal = Journal { timings, notices: self.model.notices.clone() };
 
         let clock = Instant::now();
-        let (prompt, negative) = self.encode_prompts(&recipe, guided, context, &mut journal)?;
+        let (prompt, negative) = self.encode_prompts(&recipe, guided, chunks, context, &mut journal)?;
         let image_prompts = self.encode_references(spec, &recipe, injections, guided, context, &mut journal)?;
         self.networks.drop_large_encoders(&self.model);
         journal.timings.encoding_secs = clock.elapsed().as_secs_f64();
@@ -151,6 +155,9 @@ impl Session {
             None => self.first_state(spec, &recipe, &settings, scheduler, begin, context)?,
         };
         journal.timings.shared_steps = state.done;
+        if recipe.init.is_some() {
+            journal.notices.extend(tiling_notice("encoded", size));
+        }
         if !self.networks.is_unet_loaded() {
             let clock = Instant::now();
             (context.say)(JobEvent::Loading("UNet"));
@@ -238,6 +245,7 @@ impl Session {
         let latents = state.latents;
         let clock = Instant::now();
         let image = self.decode(&latents, cancel, &mut notices)?;
+        notices.extend(tiling_notice("decoded", image.dimensions()));
         timings.decoding_secs = clock.elapsed().as_secs_f64();
         Ok(Finished { image, recipe, latents, timings, notices, device: self.place.words.clone() })
     }
@@ -324,9 +332,10 @@ impl Session {
                         RecipeError::PreciseNeedsGuidance { guidance: recipe.guidance.unwrap_or_default() }.into()
                     );
                 }
-                if let (Some(_), Some(parts)) = (subtraction(reference), &self.model.image_prompt)
+                if let (Some(subtract), Some(parts)) = (subtraction(reference), &self.model.image_prompt)
                     && reference.role != Role::Off
                 {
+                    ensure_short("the text to subtract", &subtract.words)?;
                     ensure_subtractable(parts, &self.model)?;
                 }
                 Ok(self.model.blocks.injections(reference)?)

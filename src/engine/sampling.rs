@@ -154,8 +154,13 @@ impl Sampling<'_> {
                 let SamplerState { scheduler, generator, latents, done } = &mut *picture.state;
                 let step = scheduler.step(&guided, self.begin + i, &latents.values, &mut |n| generator.randn(n));
                 if !step.prev_sample.iter().all(|x| x.is_finite()) {
+                    // Wider numbers are no help where they are the widest already.
+                    let advice = match self.place.dtype {
+                        DType::F32 => "if that does not help, a LoRA or the model is damaged",
+                        _ => "or use --dtype f32",
+                    };
                     *result = Err(EngineError::NotFinite(format!(
-                        "step {} gave numbers that are not finite; lower guidance and strengths, or use --dtype f32",
+                        "step {} gave numbers that are not finite; lower guidance and strengths, {advice}",
                         i + 1
                     )));
                     has_left = true;

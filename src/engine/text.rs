@@ -31,11 +31,33 @@ pub fn token_error(error: TokenizerError) -> EngineError {
     EngineError::Input(error.to_string())
 }
 
-/// How many chunks of 75 tokens a text needs, by the tokenizer that needs more.
-pub fn chunk_count(model: &Model, text: &str) -> Result<usize, EngineError> {
+/// A page of text has about ten; SDXL's UNet takes 100 MB for each.
+const MOST_CHUNKS: usize = 64;
+/// Longer texts are not even cut into tokens: 64 chunks of words have a third of so many bytes.
+const MOST_BYTES: usize = 100_000;
+
+/// Refuses a text that is longer than any prompt.
+pub fn ensure_short(what: &str, text: &str) -> Result<(), EngineError> {
+    if text.len() <= MOST_BYTES {
+        return Ok(());
+    }
+    let characters = text.chars().count();
+    Err(EngineError::Input(format!(
+        "{what} has {characters} characters, and at most {MOST_CHUNKS} pieces of 75 tokens are taken; shorten it"
+    )))
+}
+
+/// How many chunks of 75 tokens a text needs, by the tokenizer that needs more. `what` it is, is for messages.
+pub fn chunk_count(model: &Model, what: &str, text: &str) -> Result<usize, EngineError> {
+    ensure_short(what, text)?;
     let mut most = 1;
     for tower in &model.text {
         most = most.max(tower.tokenizer.chunks(text).map_err(token_error)?.len());
+    }
+    if most > MOST_CHUNKS {
+        return Err(EngineError::Input(format!(
+            "{what} is {most} pieces of 75 tokens long, and at most {MOST_CHUNKS} are taken; shorten it"
+        )));
     }
     Ok(most)
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::embedding_cache::EmbeddingCache;
 use super::pipeline::{JobContext, Prepared, Session};
-use super::{EngineError, Finished, JobEvent, JobSpec};
+use super::{EngineError, Finished, JobEvent, JobSpec, memory};
 use crate::nn::cancel::Cancel;
 use crate::recipe::{Recipe, Role};
 
@@ -24,7 +24,10 @@ pub fn most_together(session: Option<&Session>, spec: &JobSpec) -> usize {
     let (defaults, factor) = (&session.model.defaults, session.model.vae_config.scale_factor() as u32);
     let side = |asked: Option<u32>, default: u32| asked.unwrap_or(default).div_ceil(factor.max(1));
     let pixels = side(spec.recipe.width, defaults.width).saturating_mul(side(spec.recipe.height, defaults.height));
-    (MOST_TOGETHER / pixels.saturating_mul(2).max(1)).max(1) as usize
+    let most = (MOST_TOGETHER / pixels.saturating_mul(2).max(1)).max(1) as usize;
+    let size = (spec.recipe.width.unwrap_or(defaults.width), spec.recipe.height.unwrap_or(defaults.height));
+    let held = session.networks.held_bytes(&session.model, &session.place);
+    memory::fitting_together(&session.model, &session.place, held, size, most)
 }
 
 /// Whether two jobs can share every forward: both have references, they differ in prompts, references, seed and strengths

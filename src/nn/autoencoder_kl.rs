@@ -5,6 +5,7 @@ use candle_nn::VarBuilder;
 use serde::Deserialize;
 
 use super::activations::Activation;
+use super::bounds::{self, all_within, within};
 use super::cancel::Cancel;
 use super::layers::{Conv2d, Window};
 use super::resnet::ResnetConfig;
@@ -30,6 +31,8 @@ pub struct AutoencoderKlConfig {
     pub use_quant_conv: bool,
     pub use_post_quant_conv: bool,
     pub mid_block_add_attention: bool,
+    /// It overflows in f16, as SDXL's own does.
+    pub force_upcast: Option<bool>,
 }
 
 impl Default for AutoencoderKlConfig {
@@ -51,11 +54,30 @@ impl Default for AutoencoderKlConfig {
             use_quant_conv: true,
             use_post_quant_conv: true,
             mid_block_add_attention: true,
+            force_upcast: Some(true),
         }
     }
 }
 
 impl AutoencoderKlConfig {
+    /// Refuses what no VAE has.
+    fn refuse_senseless(&self) -> Result<()> {
+        // More levels than these would make a latent of a whole picture.
+        within("the number of the VAE's levels", self.block_out_channels.len(), 8)?;
+        within("the VAE's layers_per_block", self.layers_per_block, bounds::LAYERS)?;
+        let widths = [
+            ("the VAE's block_out_channels", self.block_out_channels.iter().copied().max().unwrap_or(0)),
+            ("the VAE's latent_channels", self.latent_channels),
+            ("the VAE's in_channels", self.in_channels),
+            ("the VAE's out_channels", self.out_channels),
+        ];
+        all_within(&widths, bounds::WIDTH)?;
+        if !(self.scaling_factor.is_finite() && self.scaling_factor > 0.0) {
+            bail!("the VAE's scaling_factor is {}, and must be a number above 0", self.scaling_factor);
+        }
+        Ok(())
+    }
+
     /// Pixels a latent stands for, along one side: 8 for SDXL.
     pub fn scale_factor(&self) -> usize {
         1 << self.block_out_channels.len().saturating_sub(1).min(8)
@@ -98,13 +120,20 @@ impl Tiling {
     }
 }
 
-/// Pictures up to this many pixels a side are encoded and decoded whole.
-pub const MAX_WHOLE_SIDE: usize = 1024;
+/// Pictures of up to so many pixels are encoded and decoded whole, as diffusers does: SDXL's sizes, from 512 x 2048 to
+/// 1536 x 640, have about as many as 1024 x 1024.
+pub const MAX_WHOLE_PIXELS: usize = 1_100_000;
 /// Side of a tile, in pixels.
-const TILE_SIDE: usize = 512;
+pub const TILE_SIDE: usize = 512;
+
+/// Whether a picture of so many pixels is cut into tiles.
+pub fn is_tiled(width: usize, height: usize) -> bool {
+    width.saturating_mul(height) > MAX_WHOLE_PIXELS
+}
 
 impl AutoencoderKl {
     pub fn new(config: &AutoencoderKlConfig, vb: VarBuilder) -> Result<Self> {
+        config.refuse_senseless()?;
         let unknown = |list: &[String], known: &str| list.iter().find(|b| b.as_str() != known).cloned();
         let found = unknown(&config.down_block_types, "DownEncoderBlock2D")
             .or(unknown(&config.up_block_types, "UpDecoderBlock2D"));
@@ -146,7 +175,7 @@ impl AutoencoderKl {
         let tiling = Tiling { tile: TILE_SIDE };
         let moments = tiled(
             pixels,
-            MAX_WHOLE_SIDE,
+            MAX_WHOLE_PIXELS,
             tiling,
             |n| n / factor,
             cancel,
@@ -166,7 +195,7 @@ impl AutoencoderKl {
         let tiling = Tiling { tile: TILE_SIDE / factor };
         tiled(
             latents,
-            MAX_WHOLE_SIDE / factor,
+            MAX_WHOLE_PIXELS / (factor * factor),
             tiling,
             |n| n * factor,
             cancel,
@@ -202,18 +231,18 @@ impl AutoencoderKl {
     }
 }
 
-/// Runs `part` over the whole input where both sides are at most `max_side`, else over tiles that overlap and are blended
+/// Runs `part` over the whole input where its area is at most `most`, else over tiles that overlap and are blended
 /// linearly. `scaled` maps an input length to its output length.
 fn tiled(
     x: &Tensor,
-    max_side: usize,
+    most: usize,
     tiling: Tiling,
     scaled: impl Fn(usize) -> usize,
     cancel: Cancel,
     part: impl Fn(&Tensor) -> Result<Tensor>,
 ) -> Result<Tensor> {
     let (_, _, height, width) = x.dims4()?;
-    if height <= max_side && width <= max_side {
+    if height * width <= most {
         return part(x);
     }
     let mut rows: Vec<Tensor> = Vec::new();
@@ -288,7 +317,7 @@ mod tests {
                 assert!(tile.dim(2)? <= 16 && tile.dim(3)? <= 16);
                 tile.upsample_nearest2d(tile.dim(2)? * 2, tile.dim(3)? * 2)
             };
-            let joined = tiled(&x, 16, Tiling { tile: 16 }, |n| n * 2, Cancel::never(), part).unwrap();
+            let joined = tiled(&x, 256, Tiling { tile: 16 }, |n| n * 2, Cancel::never(), part).unwrap();
             let whole = x.upsample_nearest2d(height * 2, width * 2).unwrap();
             assert_eq!(joined.dims(), whole.dims());
             let off = (joined - whole).unwrap().abs().unwrap().max_all().unwrap().to_dtype(DType::F32).unwrap();
@@ -299,18 +328,26 @@ mod tests {
 
     #[test]
     fn a_small_picture_is_not_cut() {
-        let x = Tensor::zeros((1, 1, 16, 16), DType::F32, &Device::Cpu).unwrap();
+        let x = Tensor::zeros((1, 1, 8, 32), DType::F32, &Device::Cpu).unwrap();
         let out = tiled(
             &x,
-            16,
+            256,
             Tiling { tile: 8 },
             |n| n,
             Cancel::never(),
             |tile| {
-                assert_eq!(tile.dims(), [1, 1, 16, 16]);
+                assert_eq!(tile.dims(), [1, 1, 8, 32]);
                 Ok(tile.clone())
             },
         );
-        assert_eq!(out.unwrap().dims(), [1, 1, 16, 16]);
+        assert_eq!(out.unwrap().dims(), [1, 1, 8, 32]);
+    }
+
+    #[test]
+    fn sdxls_own_sizes_are_not_cut() {
+        for (long, short) in [(1024, 1024), (1152, 896), (1216, 832), (1344, 768), (1536, 640), (2048, 512)] {
+            assert!(!is_tiled(long, short) && !is_tiled(short, long), "{long} x {short}");
+        }
+        assert!(is_tiled(1152, 1024));
     }
 }

@@ -5,6 +5,7 @@ use candle_nn::{Module, VarBuilder};
 
 use super::activations::Activation;
 use super::attention_processor::scaled_dot_product_attention;
+use super::bounds::{self, within};
 use super::cancel::Cancel;
 use super::layers::Linear;
 use super::normalization::{LayerNorm, layer_norm};
@@ -85,6 +86,7 @@ impl ClipEncoder {
         if shape.num_hidden_layers == 0 {
             bail!("a CLIP tower needs at least one layer");
         }
+        within("its num_hidden_layers", shape.num_hidden_layers, bounds::LAYERS)?;
         let layers = vb.pp("layers");
         Ok(Self {
             layers: (0..shape.num_hidden_layers)

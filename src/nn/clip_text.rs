@@ -5,6 +5,7 @@ use candle_nn::{Embedding, Module, VarBuilder};
 use serde::Deserialize;
 
 use super::activations::Activation;
+use super::bounds::{self, all_within, within};
 use super::cancel::Cancel;
 use super::clip::{ClipEncoder, TowerShape};
 use super::layers::Linear;
@@ -72,6 +73,14 @@ pub struct TextEncoding {
 impl ClipTextModel {
     /// Builds from keys with the prefix `text_model.`; `with_projection` for SDXL's second tower.
     pub fn new(config: &ClipTextConfig, with_projection: bool, vb: VarBuilder) -> Result<Self> {
+        let widths = [
+            ("its hidden_size", config.hidden_size),
+            ("its intermediate_size", config.intermediate_size),
+            ("its projection_dim", config.projection_dim),
+        ];
+        all_within(&widths, bounds::WIDTH)?;
+        within("its vocab_size", config.vocab_size, 1 << 24)?;
+        within("its max_position_embeddings", config.max_position_embeddings, bounds::LENGTH)?;
         let shape = TowerShape {
             hidden_size: config.hidden_size,
             intermediate_size: config.intermediate_size,

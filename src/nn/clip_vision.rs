@@ -5,6 +5,7 @@ use candle_nn::{Module, VarBuilder};
 use serde::Deserialize;
 
 use super::activations::Activation;
+use super::bounds::{self, all_within, within};
 use super::cancel::Cancel;
 use super::clip::{ClipEncoder, TowerShape};
 use super::layers::{Conv2d, Linear, Window};
@@ -75,6 +76,14 @@ impl ClipVisionModelWithProjection {
                 config.image_size
             );
         }
+        let widths = [
+            ("its hidden_size", config.hidden_size),
+            ("its intermediate_size", config.intermediate_size),
+            ("its projection_dim", config.projection_dim),
+            ("its num_channels", config.num_channels),
+        ];
+        all_within(&widths, bounds::WIDTH)?;
+        within("its image_size", config.image_size, bounds::LENGTH)?;
         let shape = TowerShape {
             hidden_size: config.hidden_size,
             intermediate_size: config.intermediate_size,

@@ -7,6 +7,7 @@ pub mod activations;
 pub mod attention;
 pub mod attention_processor;
 pub mod autoencoder_kl;
+pub mod bounds;
 pub mod cancel;
 pub mod clip;
 pub mod clip_text;

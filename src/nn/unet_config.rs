@@ -4,6 +4,7 @@ use candle_core::{Result, bail};
 use serde::Deserialize;
 
 use super::activations::Activation;
+use super::bounds::{self, all_within, within};
 use super::resnet::ResnetConfig;
 
 /// A value for all levels, one a level, or one a layer of each level.
@@ -30,6 +31,14 @@ impl PerLevel {
         match self.level(index, levels, what)? {
             Self::One(value) => Ok(*value),
             Self::Each(_) => bail!("{what} must be one number a level"),
+        }
+    }
+
+    /// The largest of all.
+    fn largest(&self) -> usize {
+        match self {
+            Self::One(value) => *value,
+            Self::Each(each) => each.iter().map(Self::largest).max().unwrap_or(0),
         }
     }
 
@@ -175,6 +184,7 @@ impl UNet2DConditionConfig {
                 self.up_block_types.len()
             );
         }
+        self.refuse_boundless()?;
         let known_down = ["DownBlock2D", "CrossAttnDownBlock2D"];
         let known_up = ["UpBlock2D", "CrossAttnUpBlock2D"];
         let unknown = |list: &[String], known: &[&str]| list.iter().find(|b| !known.contains(&b.as_str())).cloned();
@@ -205,6 +215,40 @@ impl UNet2DConditionConfig {
             Some((name, _)) => bail!("the UNet's config sets {name} to something that this program cannot compute"),
             None => Ok(()),
         }
+    }
+
+    /// Numbers that no UNet has.
+    fn refuse_boundless(&self) -> Result<()> {
+        within("the number of the UNet's levels", self.block_out_channels.len(), bounds::LAYERS)?;
+        let layers = [
+            ("the UNet's layers_per_block", Some(&self.layers_per_block)),
+            ("the UNet's transformer_layers_per_block", Some(&self.transformer_layers_per_block)),
+            ("the UNet's reverse_transformer_layers_per_block", self.reverse_transformer_layers_per_block.as_ref()),
+        ];
+        for (what, value) in layers {
+            within(what, value.map_or(0, PerLevel::largest), bounds::LAYERS)?;
+        }
+        let widest = self.block_out_channels.iter().copied().max().unwrap_or(0);
+        let widths = [
+            ("the UNet's block_out_channels", widest),
+            ("the UNet's cross_attention_dim", self.cross_attention_dim.largest()),
+            ("the UNet's in_channels", self.in_channels),
+            ("the UNet's out_channels", self.out_channels),
+            ("the UNet's time_embedding_dim", self.time_embedding_dim.unwrap_or(0)),
+            ("the UNet's time_cond_proj_dim", self.time_cond_proj_dim.unwrap_or(0)),
+            ("the UNet's addition_time_embed_dim", self.addition_time_embed_dim.unwrap_or(0)),
+            (
+                "the UNet's projection_class_embeddings_input_dim",
+                self.projection_class_embeddings_input_dim.unwrap_or(0),
+            ),
+        ];
+        all_within(&widths, bounds::WIDTH)?;
+        for (what, kernel) in [("conv_in_kernel", self.conv_in_kernel), ("conv_out_kernel", self.conv_out_kernel)] {
+            if !(1..=15).contains(&kernel) {
+                bail!("the UNet's {what} is {kernel}, and this program takes 1 to 15");
+            }
+        }
+        within("the UNet's downsample_padding", self.downsample_padding, 15)
     }
 
     /// `level` counts from the outside in, as in `block_out_channels`.

@@ -3,11 +3,11 @@
 //! Source: `transformers/models/clip/image_processing_pil_clip.py` and `image_transforms.py`: short side to `size`
 //! (bicubic), the centre `crop_size` cut out, times `rescale_factor`, minus the mean, over the deviation.
 
-use image::{Rgb, RgbImage};
+use image::RgbImage;
 use serde::Deserialize;
 
 use super::error::{PixelsError, one_line};
-use super::{Filter, Window, resize, resize_window};
+use super::{Filter, Region, Window, resize_region};
 use crate::recipe::Crop;
 
 /// OpenAI CLIP's mean and deviation of each channel.
@@ -64,23 +64,24 @@ impl ClipImageProcessor {
     /// The square that CLIP sees, `crop_size` pixels a side.
     ///
     /// # Errors
-    /// A [`Crop::Rect`] that is empty or reaches outside of the picture, or a picture without pixels.
+    /// A [`Crop::Rect`] that is empty or reaches outside of the picture, a picture without pixels, or not enough memory.
     pub fn square(&self, picture: &RgbImage, crop: Crop) -> Result<RgbImage, PixelsError> {
         let (width, height) = picture.dimensions();
         if width == 0 || height == 0 {
             return Err(PixelsError::NoPixels);
         }
         let side = self.crop_size;
-        Ok(match crop {
-            Crop::Fill => self.fill(picture),
-            Crop::Stretch => resize(picture, side, side, self.resample),
+        match crop {
+            Crop::Fill => self.fill(picture, Region::whole(picture)),
+            Crop::Stretch => {
+                let window = Window { x: 0, y: 0, width: side, height: side };
+                resize_region(picture, Region::whole(picture), (side, side), self.resample, window)
+            }
             Crop::Fit => {
                 // Padded first, so that what CLIP sees is what CLIPImageProcessor makes of the padded picture.
                 let longer = width.max(height);
-                let mut padded = RgbImage::from_pixel(longer, longer, Rgb([255; 3]));
-                let (left, top) = ((longer - width) / 2, (longer - height) / 2);
-                image::imageops::replace(&mut padded, picture, i64::from(left), i64::from(top));
-                self.fill(&padded)
+                let (left, top) = (i64::from((longer - width) / 2), i64::from((longer - height) / 2));
+                self.fill(picture, Region { x: -left, y: -top, width: longer, height: longer })
             }
             Crop::Rect { x, y, width: w, height: h } => {
                 let inside = |from: u32, length: u32, whole: u32| {
@@ -96,9 +97,9 @@ impl ClipImageProcessor {
                         picture_height: height,
                     });
                 }
-                self.fill(&image::imageops::crop_imm(picture, x, y, w, h).to_image())
+                self.fill(picture, Region { x: i64::from(x), y: i64::from(y), width: w, height: h })
             }
-        })
+        }
     }
 
     /// The encoder's input, `[3, crop_size, crop_size]` in row-major order, f32.
@@ -117,8 +118,8 @@ impl ClipImageProcessor {
     }
 
     /// The reference's own way: resize, then the centre. Only what the centre shows is computed.
-    fn fill(&self, picture: &RgbImage) -> RgbImage {
-        let (width, height) = picture.dimensions();
+    fn fill(&self, picture: &RgbImage, region: Region) -> Result<RgbImage, PixelsError> {
+        let Region { width, height, .. } = region;
         let (new_width, new_height) = match self.size {
             Resize::Exact { height, width } => (width, height),
             Resize::ShortestEdge(edge) => {
@@ -129,7 +130,8 @@ impl ClipImageProcessor {
         };
         let side = self.crop_size;
         let (x, y) = (new_width.saturating_sub(side) / 2, new_height.saturating_sub(side) / 2);
-        resize_window(picture, new_width, new_height, self.resample, Window { x, y, width: side, height: side })
+        let window = Window { x, y, width: side, height: side };
+        resize_region(picture, region, (new_width, new_height), self.resample, window)
     }
 }
 

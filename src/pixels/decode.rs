@@ -29,6 +29,7 @@ struct Decoded {
 
 enum Fault {
     TooManyPixels { width: u32, height: u32 },
+    NoMemory { width: u32, height: u32 },
     Image(ImageError),
 }
 
@@ -50,8 +51,7 @@ pub(super) fn decode(bytes: Vec<u8>, path: &str) -> Result<(RgbImage, Vec<String
         if !whole {
             return Err(PixelsError::Truncated { path: path.to_owned() });
         }
-        let decoded = read(format, bytes).map_err(|fault| explain(fault, path))?;
-        Ok(finish(decoded))
+        read(format, bytes).and_then(finish).map_err(|fault| explain(fault, path))
     })
 }
 
@@ -135,6 +135,15 @@ fn check_size(decoder: &impl ImageDecoder) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Refuses where there is no memory for `bytes` more: the decoders and what follows would end the program over it.
+fn ensure_memory(bytes: u64, (width, height): (u32, u32)) -> Result<(), Fault> {
+    let mut room: Vec<u8> = Vec::new();
+    let fits = usize::try_from(bytes).is_ok_and(|bytes| room.try_reserve_exact(bytes).is_ok());
+    // Else the compiler may leave out memory that nobody writes to.
+    std::hint::black_box(&mut room);
+    if fits { Ok(()) } else { Err(Fault::NoMemory { width, height }) }
+}
+
 fn read_with(mut decoder: impl ImageDecoder, animated: bool) -> Result<Decoded, Fault> {
     check_size(&decoder)?;
     let mut notices = Vec::new();
@@ -147,6 +156,8 @@ fn read_with(mut decoder: impl ImageDecoder, animated: bool) -> Result<Decoded, 
     let mut limits = limits();
     limits.reserve(decoder.total_bytes())?;
     decoder.set_limits(limits)?;
+    // The result, and what a decoder keeps meanwhile: a progressive JPEG its coefficients of 16 bits.
+    ensure_memory(decoder.total_bytes().saturating_mul(3), decoder.dimensions())?;
     if animated {
         notices.push("only the first frame of the animation is used".to_owned());
     }
@@ -158,6 +169,8 @@ fn read_gif(bytes: Vec<u8>) -> Result<Decoded, Fault> {
     let mut decoder = GifDecoder::new(Cursor::new(bytes))?;
     check_size(&decoder)?;
     decoder.set_limits(limits())?;
+    // Two frames in RGBA.
+    ensure_memory(decoder.total_bytes().saturating_mul(2), decoder.dimensions())?;
     let mut frames = decoder.into_frames();
     let missing = || ImageError::IoError(std::io::ErrorKind::UnexpectedEof.into());
     let first = frames.next().ok_or_else(missing)??;
@@ -168,22 +181,33 @@ fn read_gif(bytes: Vec<u8>) -> Result<Decoded, Fault> {
 }
 
 /// Colours, transparency and orientation.
-fn finish(decoded: Decoded) -> (RgbImage, Vec<String>) {
+fn finish(decoded: Decoded) -> Result<(RgbImage, Vec<String>), Fault> {
     let Decoded { mut image, orientation, icc, mut notices } = decoded;
-    if let Some(icc) = icc
-        && let Err(notice) = colour::to_srgb(&mut image, &icc)
-    {
-        notices.push(notice.to_owned());
+    let size = (image.width(), image.height());
+    // A copy of so many bytes a pixel beside the picture.
+    let room_for = |bytes: u64| ensure_memory(u64::from(size.0) * u64::from(size.1) * bytes, size);
+    if let Some(icc) = icc {
+        room_for(8)?;
+        if let Err(notice) = colour::to_srgb(&mut image, &icc) {
+            notices.push(notice.to_owned());
+        }
+    }
+    if !matches!(image, DynamicImage::ImageRgb8(_)) {
+        room_for(7)?;
     }
     let mut image = DynamicImage::ImageRgb8(colour::on_white(image));
+    if orientation != Orientation::NoTransforms {
+        room_for(3)?;
+    }
     image.apply_orientation(orientation);
-    (image.into_rgb8(), notices)
+    Ok((image.into_rgb8(), notices))
 }
 
 fn explain(fault: Fault, path: &str) -> PixelsError {
     let path = path.to_owned();
     let e = match fault {
         Fault::TooManyPixels { width, height } => return PixelsError::TooManyPixels { width, height, path },
+        Fault::NoMemory { width, height } => return PixelsError::NoMemory { width, height, path },
         Fault::Image(ImageError::Limits(_)) => return PixelsError::TooMuchMemory { path },
         Fault::Image(e) => e,
     };

@@ -27,6 +27,10 @@ pub enum PixelsError {
     FileTooLarge { mib: u64, path: String },
     #[error("decoding the picture takes more than 512 MiB; make it smaller or save it with 8 bits a channel: {path}")]
     TooMuchMemory { path: String },
+    #[error(
+        "there is not enough memory for the picture, which is {width} x {height} pixels; end other programs or make it smaller: {path}"
+    )]
+    NoMemory { width: u32, height: u32, path: String },
     #[error("the picture is damaged ({why}); open it in another program and save it anew: {path}")]
     Damaged { why: String, path: String },
 
@@ -34,6 +38,10 @@ pub enum PixelsError {
         "crop {x},{y},{width},{height} reaches outside of the picture, which is {picture_width} x {picture_height} pixels; choose a rectangle within it"
     )]
     CropOutside { x: u32, y: u32, width: u32, height: u32, picture_width: u32, picture_height: u32 },
+    #[error(
+        "there is not enough memory to resize the picture, which is {width} x {height} pixels; end other programs or make it smaller"
+    )]
+    NoMemoryToResize { width: u32, height: u32 },
     #[error("the picture has no pixels; choose another")]
     NoPixels,
     #[error("preprocessor_config.json is not understood ({why}); take the file that came with the image encoder")]
@@ -48,6 +56,13 @@ pub enum PixelsError {
     NoRecipe { path: String },
     #[error("the PNG's text cannot be read ({why}); take the picture as it was saved: {path}")]
     Text { why: String, path: String },
+}
+
+impl PixelsError {
+    pub(super) fn no_memory_to_resize(picture: &image::RgbImage) -> Self {
+        let (width, height) = picture.dimensions();
+        Self::NoMemoryToResize { width, height }
+    }
 }
 
 /// The name under which other rooms know the errors of opening a picture.

@@ -2,7 +2,8 @@
 
 use image::RgbImage;
 
-use super::{Filter, resize};
+use super::error::PixelsError;
+use super::{Filter, Region, Window, resize_region};
 
 /// The autoencoder halves three times.
 const STEP: u32 = 8;
@@ -14,31 +15,36 @@ const LONGEST: u32 = 8192;
 /// A picture of another size is resized with Lanczos. Where it has another shape, its edges are cut off evenly first,
 /// so that nothing is squeezed; but for the few pixels that rounding down to multiples of 8 leaves over, which
 /// diffusers squeezes.
-pub fn init_pixels(picture: &RgbImage, width: u32, height: u32) -> Vec<f32> {
+///
+/// # Errors
+/// Not enough memory.
+pub fn init_pixels(picture: &RgbImage, width: u32, height: u32) -> Result<Vec<f32>, PixelsError> {
     let (own_width, own_height) = picture.dimensions();
     let resized;
     let fitted = if (own_width, own_height) == (width, height) {
         picture
     } else {
         let cut = cut_to_shape(own_width, own_height, width, height);
-        resized = if cut == (own_width, own_height)
-            || own_width - own_width % STEP == width && own_height - own_height % STEP == height
-        {
-            resize(picture, width, height, Filter::Lanczos)
-        } else {
-            let (left, top) = ((own_width - cut.0) / 2, (own_height - cut.1) / 2);
-            let centre = image::imageops::crop_imm(picture, left, top, cut.0, cut.1).to_image();
-            resize(&centre, width, height, Filter::Lanczos)
+        let is_rounded = own_width - own_width % STEP == width && own_height - own_height % STEP == height;
+        let region = match is_rounded {
+            true => Region::whole(picture),
+            false => {
+                let (left, top) = ((own_width - cut.0) / 2, (own_height - cut.1) / 2);
+                Region { x: i64::from(left), y: i64::from(top), width: cut.0, height: cut.1 }
+            }
         };
+        let window = Window { x: 0, y: 0, width, height };
+        resized = resize_region(picture, region, (width, height), Filter::Lanczos, window)?;
         &resized
     };
     let bytes = fitted.as_raw();
-    let mut out = Vec::with_capacity(bytes.len());
+    let mut out = Vec::new();
+    out.try_reserve_exact(bytes.len()).map_err(|_| PixelsError::no_memory_to_resize(picture))?;
     for channel in 0..3 {
         // As the reference: both steps in f32.
         out.extend(bytes.iter().skip(channel).step_by(3).map(|byte| 2.0 * (f32::from(*byte) / 255.0) - 1.0));
     }
-    out
+    Ok(out)
 }
 
 /// The largest centre of `own` that has the shape of the target, to the nearest pixel.
@@ -99,7 +105,7 @@ mod tests {
                 pixel.0 = [0, 255, 0];
             }
         }
-        let pixels = init_pixels(&picture, 8, 8);
+        let pixels = init_pixels(&picture, 8, 8).unwrap();
         assert!(pixels[..64].iter().all(|v| *v == -1.0) && pixels[64..128].iter().all(|v| *v == 1.0));
     }
 }

@@ -31,4 +31,4 @@ pub use export::{CarriedReference, PictureFormat, export, export_sheet};
 pub use init_image::{init_pixels, init_size};
 pub use picture::Picture;
 pub use png_text::{BOARD_KEYWORD, RECIPE_KEYWORD, REFERENCES_KEYWORD, read_png_text};
-pub use resample::{Filter, Window, resize, resize_window};
+pub use resample::{Filter, Region, Window, resize, resize_region};

@@ -5,20 +5,19 @@ use std::path::Path;
 
 use image::RgbImage;
 
+use super::decode;
 use super::error::{PixelsError, one_line, shown};
-use super::{Filter, decode, resize};
 
 /// More than this is no photograph.
 const FILE_BYTES: u64 = 512 << 20;
-/// Up to this side a picture is kept pixel for pixel, as the reference implementation does; beyond, it is reduced.
-const KEPT_SIDE: u32 = 4096;
 /// Below this side there is little that an encoder of 224 pixels could see.
 const SMALL_SIDE: u32 = 16;
 
 /// An opened picture.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Picture {
-    /// Upright (EXIF orientation applied), converted to sRGB, transparency on white; 1 to 4096 pixels a side.
+    /// Upright (EXIF orientation applied), converted to sRGB, transparency on white; every pixel of the file, because crops
+    /// count in them and what CLIP and the VAE see is made from them.
     pub rgb: RgbImage,
     /// blake3 of the file's bytes, in hex.
     pub hash: String,
@@ -32,8 +31,8 @@ impl Picture {
     /// Reads a PNG, JPEG, WebP, GIF, BMP or TIFF file; what it is, its bytes say and not its name.
     ///
     /// # Errors
-    /// A file that is missing, empty, no picture, damaged, or larger than 512 MiB, 16384 pixels a side or
-    /// 100 megapixels.
+    /// A file that is missing, empty, no picture, damaged, or larger than 512 MiB, 16384 pixels a side,
+    /// 100 megapixels or the memory that is free.
     pub fn open(path: &Path) -> Result<Self, PixelsError> {
         let bytes = read_file(path)?;
         let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
@@ -55,18 +54,8 @@ impl Picture {
 
     fn from_named_bytes(bytes: Vec<u8>, name: String, path: &str) -> Result<Self, PixelsError> {
         let hash = blake3::hash(&bytes).to_hex().to_string();
-        let (mut rgb, mut notices) = decode::decode(bytes, path)?;
+        let (rgb, mut notices) = decode::decode(bytes, path)?;
         let (width, height) = rgb.dimensions();
-        let longer = width.max(height);
-        if longer > KEPT_SIDE {
-            let fitted = |side: u32| {
-                let side = u64::from(side) * u64::from(KEPT_SIDE) / u64::from(longer);
-                u32::try_from(side).unwrap_or(KEPT_SIDE).max(1)
-            };
-            rgb = resize(&rgb, fitted(width), fitted(height), Filter::Lanczos);
-            let (w, h) = rgb.dimensions();
-            notices.push(format!("the picture was reduced from {width} x {height} to {w} x {h} pixels"));
-        }
         if width.min(height) < SMALL_SIDE {
             notices.push(format!("the picture is only {width} x {height} pixels, so little of it can be seen"));
         }

@@ -4,8 +4,13 @@
 //! a picture shrinks. The weights are computed in f64 and rounded to fixed point; the two directions are done one after
 //! the other, with 8 bits in between. All of this shows in the last bit, so it is kept.
 
+use std::borrow::Cow;
+use std::convert::Infallible;
+
 use image::RgbImage;
 use rayon::prelude::*;
+
+use super::error::PixelsError;
 
 /// Pillow's fixed point: 32 bits less 8 of the pixel and 2 of headroom for weights beyond 1.
 const PRECISION_BITS: u32 = 22;
@@ -26,6 +31,51 @@ pub struct Window {
     pub y: u32,
     pub width: u32,
     pub height: u32,
+}
+
+/// The part of a picture that is resized. Where it reaches outside of the picture, all is white.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Region {
+    pub x: i64,
+    pub y: i64,
+    pub width: u32,
+    pub height: u32,
+}
+
+impl Region {
+    pub fn whole(image: &RgbImage) -> Self {
+        Self { x: 0, y: 0, width: image.width(), height: image.height() }
+    }
+}
+
+/// The rows of a region, copied only where they reach outside of the picture.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    image: &'a RgbImage,
+    region: Region,
+}
+
+impl<'a> Rows<'a> {
+    /// `length` pixels of row `y`, from `first` on.
+    fn part(self, y: usize, first: usize, length: usize) -> Cow<'a, [u8]> {
+        let width = self.image.width() as usize;
+        let inside = |from: i64, by: usize| usize::try_from(from.saturating_add(i64::try_from(by).ok()?)).ok();
+        let row = inside(self.region.y, y)
+            .and_then(|y| self.image.as_raw().get(y * width * 3..(y + 1) * width * 3))
+            .unwrap_or_default();
+        if let Some(left) = inside(self.region.x, first)
+            && let Some(part) = row.get(left * 3..(left + length) * 3)
+        {
+            return Cow::Borrowed(part);
+        }
+        let mut out = vec![255; length * 3];
+        let start = self.region.x.saturating_add(i64::try_from(first).unwrap_or(i64::MAX));
+        // White before the picture's first pixel, or pixels of it before the first one that is wanted.
+        let (before, left) = (usize::try_from(-start).unwrap_or(0), usize::try_from(start).unwrap_or(0));
+        let wanted = out.iter_mut().skip(before.saturating_mul(3));
+        wanted.zip(row.iter().skip(left.saturating_mul(3))).for_each(|(out, byte)| *out = *byte);
+        Cow::Owned(out)
+    }
 }
 
 impl Filter {
@@ -133,11 +183,11 @@ fn across(row: &[u8], columns: &[Taps], out: &mut [u8]) {
     }
 }
 
-/// One row down: `rows` begins at the first row in reach, `stride` bytes each, of which `out` takes the first ones.
-fn down(rows: &[u8], stride: usize, taps: &Taps, out: &mut [u8]) {
+/// One row down, from the rows in reach.
+fn down<'a>(row: impl Fn(usize) -> Cow<'a, [u8]>, taps: &Taps, out: &mut [u8]) {
     let mut sums = vec![HALF; out.len()];
-    for (row, weight) in rows.chunks(stride).zip(&taps.weights) {
-        for (sum, value) in sums.iter_mut().zip(row) {
+    for (index, weight) in (taps.first..).zip(&taps.weights) {
+        for (sum, value) in sums.iter_mut().zip(row(index).iter()) {
             *sum += i32::from(*value) * weight;
         }
     }
@@ -146,45 +196,70 @@ fn down(rows: &[u8], stride: usize, taps: &Taps, out: &mut [u8]) {
     }
 }
 
-/// `image` at `width` x `height`, as Pillow's `image.resize((width, height), filter)`.
+/// `image` at `width` x `height`, as Pillow's `image.resize((width, height), filter)`; for results that are small.
 pub fn resize(image: &RgbImage, width: u32, height: u32, filter: Filter) -> RgbImage {
-    resize_window(image, width, height, filter, Window { x: 0, y: 0, width, height })
+    let window = Window { x: 0, y: 0, width, height };
+    let rows = Rows { image, region: Region::whole(image) };
+    match resample(rows, (width, height), filter, window, |bytes| Ok::<_, Infallible>(vec![0; bytes])) {
+        Ok(out) => out,
+        Err(never) => match never {},
+    }
 }
 
-/// The pixels of `window` in [`resize`]'s result, without computing the rest; black where it reaches outside of it.
-pub fn resize_window(image: &RgbImage, width: u32, height: u32, filter: Filter, window: Window) -> RgbImage {
-    let (own_width, own_height) = image.dimensions();
-    let mut out = RgbImage::new(window.width, window.height);
+/// The pixels of `window` in what [`resize`] would make of `region`, without computing the rest; black where it reaches
+/// outside of it.
+///
+/// # Errors
+/// Not enough memory.
+pub fn resize_region(
+    image: &RgbImage,
+    region: Region,
+    size: (u32, u32),
+    filter: Filter,
+    window: Window,
+) -> Result<RgbImage, PixelsError> {
+    resample(Rows { image, region }, size, filter, window, |bytes| {
+        let mut out = Vec::new();
+        out.try_reserve_exact(bytes).map_err(|_| PixelsError::no_memory_to_resize(image))?;
+        out.resize(bytes, 0);
+        Ok(out)
+    })
+}
+
+/// `zeroed` gives the memory for so many bytes.
+fn resample<E>(
+    source: Rows,
+    (width, height): (u32, u32),
+    filter: Filter,
+    window: Window,
+    zeroed: impl Fn(usize) -> Result<Vec<u8>, E>,
+) -> Result<RgbImage, E> {
+    let (own_width, own_height) = (source.region.width, source.region.height);
+    let line = window.width as usize * 3;
+    let mut out = zeroed(line * window.height as usize)?;
     let inside_width = window.width.min(width.saturating_sub(window.x));
     let inside_height = window.height.min(height.saturating_sub(window.y));
-    if own_width == 0 || own_height == 0 || inside_width == 0 || inside_height == 0 {
-        return out;
+    if own_width > 0 && own_height > 0 && inside_width > 0 && inside_height > 0 {
+        let columns = Axis::new(filter, own_width, width, window.x, inside_width);
+        let rows = Axis::new(filter, own_height, height, window.y, inside_height);
+        let from = |row: usize| source.part(rows.first + row, columns.first, columns.length);
+        let inside = inside_width as usize * 3;
+        let targets = out.par_chunks_exact_mut(line).zip(&rows.taps);
+        if down_first(own_width, own_height, width, height) {
+            let length = columns.length * 3;
+            let mut between = zeroed(length * rows.taps.len())?;
+            between.par_chunks_exact_mut(length).zip(&rows.taps).for_each(|(out, taps)| down(from, taps, out));
+            targets.zip(between.par_chunks_exact(length)).for_each(|((out, _), row)| across(row, &columns.taps, out));
+        } else {
+            let mut between = zeroed(inside * rows.length)?;
+            let lines = between.par_chunks_exact_mut(inside).enumerate();
+            lines.for_each(|(row, out)| across(&from(row), &columns.taps, out));
+            let kept = |row: usize| Cow::Borrowed(between.get(row * inside..(row + 1) * inside).unwrap_or_default());
+            targets.for_each(|(out, taps)| down(kept, taps, out.get_mut(..inside).unwrap_or_default()));
+        }
     }
-    let columns = Axis::new(filter, own_width, width, window.x, inside_width);
-    let rows = Axis::new(filter, own_height, height, window.y, inside_height);
-    let stride = own_width as usize * 3;
-    let bytes = image.as_raw();
-    let from = |row: usize| bytes.get((rows.first + row) * stride + columns.first * 3..).unwrap_or_default();
-    let inside = inside_width as usize * 3;
-    let targets = out.par_chunks_exact_mut(window.width as usize * 3).zip(&rows.taps);
-
-    if down_first(own_width, own_height, width, height) {
-        let length = columns.length * 3;
-        let mut between = vec![0u8; length * rows.taps.len()];
-        between
-            .par_chunks_exact_mut(length)
-            .zip(&rows.taps)
-            .for_each(|(out, taps)| down(from(taps.first), stride, taps, out));
-        targets.zip(between.par_chunks_exact(length)).for_each(|((out, _), row)| across(row, &columns.taps, out));
-    } else {
-        let mut between = vec![0u8; inside * rows.length];
-        between.par_chunks_exact_mut(inside).enumerate().for_each(|(row, out)| across(from(row), &columns.taps, out));
-        targets.for_each(|(out, taps)| {
-            let reached = between.get(taps.first * inside..).unwrap_or_default();
-            down(reached, inside, taps, out.get_mut(..inside).unwrap_or_default());
-        });
-    }
-    out
+    // As many bytes as it takes, so there is always one.
+    Ok(RgbImage::from_raw(window.width, window.height, out).unwrap_or_default())
 }
 
 /// Whether the rows go first, which makes less work where a picture loses far more rows than columns. New in Pillow 13;

@@ -19,6 +19,9 @@ use super::error::{count, count_named, shown};
 /// batch norms, CLIP's temperature.
 const HARMLESS: &[&str] = &["position_ids", "num_batches_tracked", "logit_scale", "logit_bias"];
 
+/// So many missing tensors are enough to know; SDXL's UNet has 1680 in all.
+const MOST_MISSING: usize = 4096;
+
 /// What a network wanted and a file did not give.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Report {
@@ -125,10 +128,13 @@ struct Recorder<'a> {
 }
 
 impl Recorder<'_> {
-    fn note(&self, name: &str, wanted: Option<&[usize]>) {
+    fn note(&self, name: &str, wanted: Option<&[usize]>) -> candle_core::Result<()> {
         let mut asked = lock(&self.asked);
         if !asked.seen.insert(name.to_owned()) {
-            return;
+            return Ok(());
+        }
+        if asked.report.missing.len() >= MOST_MISSING {
+            candle_core::bail!("too much is missing");
         }
         asked.report.wanted += 1;
         match self.weights.find(name) {
@@ -142,17 +148,18 @@ impl Recorder<'_> {
                 }
             }
         }
+        Ok(())
     }
 }
 
 impl SimpleBackend for Recorder<'_> {
     fn get(&self, s: Shape, name: &str, _: Init, dtype: DType, dev: &Device) -> candle_core::Result<Tensor> {
-        self.note(name, Some(s.dims()));
+        self.note(name, Some(s.dims()))?;
         Tensor::zeros((), dtype, dev)?.broadcast_as(s)
     }
 
     fn get_unchecked(&self, name: &str, dtype: DType, dev: &Device) -> candle_core::Result<Tensor> {
-        self.note(name, None);
+        self.note(name, None)?;
         match self.weights.shape(name) {
             Some(shape) => Tensor::zeros((), dtype, dev)?.broadcast_as(shape),
             None => candle_core::bail!("the tensor '{}' is missing, and only the file knows its shape", shown(name)),
