@@ -3,7 +3,7 @@
 
 use instantstyle::board::{Axis, Board, BoardError, Change, MOST_CELLS, Preset, changed_cells, drawing_order};
 use instantstyle::recipe::{
-    Crop, Init, ModelBlocks, ModelDefaults, Recipe, Reference, Role, SchedulerName, Subtraction,
+    Crop, Init, Lora, ModelBlocks, ModelDefaults, Recipe, Reference, Role, SchedulerName, Subtraction,
 };
 
 fn blocks() -> ModelBlocks {
@@ -33,6 +33,7 @@ fn base() -> Recipe {
     Recipe {
         references: vec![Reference { subtract, ..Reference::default() }],
         init: Some(Init::default()),
+        loras: vec![Lora::default()],
         seed: Some(7),
         ..Recipe::default()
     }
@@ -66,6 +67,11 @@ fn every_field_sets_its_place_in_the_recipe() {
         ("subtract=\"\"", reference(&|r| r.subtract = None)),
         ("subtract-strength=0", reference(&|r| r.subtract.as_mut().unwrap().strength = 0.0)),
         ("reference=sea.jpg", reference(&|r| r.name = "sea.jpg".to_owned())),
+        ("lora-strength=0.5", with(&|r| r.loras[0].strength = 0.5)),
+        (
+            "lora-blocks=\"style,up_blocks.1.attentions.0\"",
+            with(&|r| r.loras[0].blocks = ["style", "up_blocks.1.attentions.0"].map(str::to_owned).into()),
+        ),
         ("prompt=\"a fish, red\"", with(&|r| r.prompt = "a fish, red".to_owned())),
         ("negative=blurry", with(&|r| r.negative_prompt = "blurry".to_owned())),
         ("start=0.25", with(&|r| r.start = 0.25)),
@@ -99,6 +105,8 @@ fn values_are_lists_and_ranges() {
     assert_eq!(labels("strength=0..1 step 0.25"), ["0", "0.25", "0.5", "0.75", "1"]);
     assert_eq!(labels("strength=-1, 0..0.2 step 0.1,5"), ["-1", "0", "0.1", "0.2", "5"]);
     assert_eq!(labels("seed=1..4"), ["1", "2", "3", "4"]);
+    assert_eq!(labels("seed=9007199254740993..9007199254740994"), ["9007199254740993", "9007199254740994"]);
+    assert_eq!(labels("lora-blocks=\"\",style"), ["all blocks", "style"]);
     assert_eq!(labels("steps=30..10 step 10"), ["30", "20", "10"]);
     assert_eq!(labels("prompt=a fish..,b"), ["a fish..", "b"]);
     assert_eq!(labels("subtract=\"\",a rabbit"), ["nothing", "a rabbit"]);
@@ -126,6 +134,14 @@ fn a_fault_names_axis_value_and_what_is_allowed() {
     refused("scheduler=heun", &["'heun'", "dpmpp-2m"]);
     refused("crop=mid", &["'mid'", "stretch"]);
     refused("blocks=a", &["'a'", "NAME=SCALE"]);
+    refused("blocks=\"a=1,a=2\"", &["'blocks'", "'a'", "twice"]);
+    refused("blocks=\"=1\"", &["'blocks'", "empty"]);
+    refused("blocks=a=6", &["'blocks'", "'6'", "-1 to 5"]);
+    refused("lora-strength=6", &["'lora-strength'", "'6'", "-1 to 5"]);
+    for axis in ["prompt@2=a,b", "seed@1=1,2", "init@1=a.png", "size@2=64x64"] {
+        refused(axis, &["no single reference", "without the number"]);
+    }
+    refused("steps=1..2.5", &["'1..2.5'", "whole numbers"]);
     refused("prompt=\"a", &["'prompt'", "does not end"]);
     refused("strength@0=1", &["strength@2"]);
     refused("reference=\"\"", &["picture"]);
@@ -144,6 +160,10 @@ fn a_reference_can_be_named_by_its_number() {
     assert_eq!(strengths("strength@2=0.2").unwrap(), [1.0, 0.2]);
     let said = strengths("strength@3=0.2").unwrap_err().to_string();
     assert!(said.contains("reference 3") && said.contains("from 1 to 2"), "{said}");
+    let loras = vec![Lora::default(); 2];
+    let board = Board { title: String::new(), base: Recipe { loras, ..base() }, x: axis("lora-strength@2=0"), y: None };
+    let cells = board.cells(&blocks(), 5.0).unwrap();
+    assert_eq!(cells[0].recipe.loras.iter().map(|lora| lora.strength).collect::<Vec<_>>(), [1.0, 0.0]);
 }
 
 #[test]
@@ -172,6 +192,7 @@ fn boards_that_make_no_sense_are_refused() {
     };
     refused(base(), "strength=1,2", Some("strength=3"), "'strength'");
     refused(Recipe::default(), "strength=1,2", None, "there is none");
+    refused(Recipe::default(), "lora-strength=1,2", None, "add a LoRA");
     refused(Recipe::default(), "denoise=0.5", None, "begin from");
     refused(Recipe { references: vec![Reference::default()], ..base() }, "subtract-strength=1,2", None, "words");
     refused(base(), "mode=style,precise", Some("guidance=1,5"), "mode precise, guidance 1");

@@ -10,6 +10,9 @@ use instantstyle::pixels::{BOARD_KEYWORD, carried_by, read_png_text};
 use serde_json::Value;
 use tempfile::TempDir;
 
+/// A model without an adapter.
+const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/model_a");
+
 /// A folder with two pictures, which is also the program's home and working folder.
 struct Place(TempDir);
 
@@ -197,6 +200,20 @@ fn ready_made_boards_and_pictures_as_an_axis() {
 }
 
 #[test]
+fn a_cell_is_the_file_that_a_single_render_writes() {
+    let place = Place::new();
+    let common = ["--reference", "stripes.png", "--prompt", "a fish"];
+    place.board(&[&common[..], &["--x", "mode=style,off", "--cells", "cells"]].concat());
+    for (mode, cell) in [("style", "cell-01"), ("off", "cell-02")] {
+        let alone = ["render", "--steps", "2", "--seed", "5", "--mode", mode, "--out", "alone.png"];
+        let output = place.run(&[&alone[..], &common].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let recipe = |path: std::path::PathBuf| carried_by(&path).unwrap().recipe_json.unwrap();
+        assert_eq!(recipe(place.path(&format!("cells/{cell}.png"))), recipe(place.path("alone.png")), "{mode}");
+    }
+}
+
+#[test]
 fn numbers_are_absent_where_no_tower_gives_them() {
     let place = Place::new();
     let numbers = |flags: &[&str]| {
@@ -208,8 +225,7 @@ fn numbers_are_absent_where_no_tower_gives_them() {
         (stderr, std::fs::read_to_string(place.path("page/index.html")).unwrap())
     };
     // It brings no image encoder.
-    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/model_a");
-    let (said, page) = numbers(&["--model", model]);
+    let (said, page) = numbers(&["--model", MODEL]);
     assert!(said.contains("no joint space of pictures and texts"), "{said}");
     assert!(page.contains("\"numbers\":[]") && !page.contains("prompt match"));
     // Without a reference there is nothing to match but the prompt.
@@ -221,8 +237,9 @@ fn numbers_are_absent_where_no_tower_gives_them() {
 #[test]
 fn a_board_replaces_nothing_that_it_reads() {
     let place = Place::new();
-    let folder = |name: &str| std::fs::create_dir(place.path(name)).unwrap();
-    ["own", "pages"].map(folder);
+    for folder in ["own", "pages"] {
+        std::fs::create_dir(place.path(folder)).unwrap();
+    }
     for copy in ["own/cell-01.png", "pages/index.html", "own/other.png"] {
         std::fs::copy(place.path("stripes.png"), place.path(copy)).unwrap();
     }
@@ -269,6 +286,11 @@ fn bad_boards_are_refused_before_any_work() {
         (with(&["--x", "reference=missing.png"]), &["missing.png"]),
         (with(&["--x", "crop=\"0,0,90,90\""]), &["0,0,90,90", "80 x 64"]),
         (with(&["--x", "strength=1", "--steps", "0"]), &["--steps"]),
+        // Known from headers and configs: no cell is begun.
+        (with(&["--x", "mode=style,off", "--model", MODEL, "--cells", "cells"]), &["the cell mode style", "--adapter"]),
+        (vec!["--x", "steps=1,60", "--scheduler", "lcm", "--cells", "cells"], &["the cell steps 60", "lcm", "50"]),
+        (vec!["--x", "denoise=1,0", "--init", "stripes.png", "--html", "page"], &["the cell denoise 0", "no step"]),
+        (vec!["--x", "seed=1,2", "--image-encoder", "nowhere"], &["nowhere", "does not exist"]),
         (with(&["--x", "strength=1", "--cells", "file"]), &["--cells", "file"]),
         (with(&["--x", "strength=1", "--html", "missing/page"]), &["--html", "missing"]),
         (with(&["--x", "strength=1", "--save-latents", "l"]), &["--save-latents"]),

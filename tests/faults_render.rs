@@ -194,6 +194,9 @@ fn adapters_and_encoders_that_do_not_fit() {
     with("model_a/vae/diffusion_pytorch_model.safetensors", "vision_a", &["not an IP-Adapter"]);
     with("adapter_a.safetensors", "nowhere", &["nowhere", "does not exist"]);
     bench.refuses(&["--reference", "ref1.png"], &["--adapter", "--image-encoder"]);
+    // Looked at without a reference too.
+    bench.refuses(&["--image-encoder", "nowhere"], &["nowhere", "does not exist"]);
+    bench.refuses(&["--image-encoder", "model_a"], &["model_a", "image encoder"]);
     bench.refuses(&["--adapter", "adapter_a.safetensors", "--reference", "ref1.png"], &["--image-encoder"]);
     let pickle = bench.path("ip-adapter.bin");
     std::fs::write(&pickle, b"PK\x03\x04 and so on").unwrap();

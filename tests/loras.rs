@@ -8,6 +8,7 @@ mod by_rule;
 mod cases;
 
 use std::path::Path;
+use std::process::Command;
 
 use by_rule::{ByRule, Tensors, write};
 use cases::{bench, cases, latents, reference, relative_error, render};
@@ -103,4 +104,36 @@ fn what_cannot_be_merged_is_named() {
     values.resize(shape.iter().product(), 0.0);
     assert!(refusal(root, &wide, &[]).contains("made for another model"));
     assert!(refusal(root, &good, &["--lora-blocks", "down_blocks.0.attentions.7"]).contains("has nothing in"));
+}
+
+#[test]
+fn a_boards_axis_weighs_a_lora() {
+    let model = ByRule::load("s");
+    let folder = with_loras(&model);
+    let root = folder.path();
+    let common = "--model model_s --prompt x --seed 3 --steps 1 --width 64 --height 64 --lora lora_peft.safetensors";
+    let board = |axis: &str| {
+        Command::new(env!("CARGO_BIN_EXE_instantstyle"))
+            .arg("board")
+            .args(common.split(' '))
+            .args(["--x", axis, "--cells", "cells", "--out", "sheet.png"])
+            .current_dir(root)
+            .env("INSTANTSTYLE_HOME", root.join("home"))
+            .output()
+            .unwrap()
+    };
+    // Told before the first cell.
+    let said = board("lora-blocks=style,down_blocks.0.attentions.7");
+    let line = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert_eq!(said.status.code(), Some(2), "{line}");
+    assert!(line.contains("the cell lora-blocks down_blocks.0.attentions.7: the LoRA"), "{line}");
+    assert!(!root.join("cells").exists());
+    let made = board("lora-strength=0.5,1");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let alone = format!("{common} --lora-strength 0.5");
+    let alone = render(root, "model_s", &alone.split(' ').map(str::to_owned).collect::<Vec<_>>());
+    assert!(alone.status.success(), "{}", String::from_utf8_lossy(&alone.stderr));
+    let bytes = |name: &str| std::fs::read(root.join(name)).unwrap();
+    assert_eq!(bytes("cells/cell-01.png"), bytes("out.png"));
+    assert_ne!(bytes("cells/cell-01.png"), bytes("cells/cell-02.png"));
 }

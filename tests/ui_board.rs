@@ -77,6 +77,11 @@ fn values_are_offered_for_every_axis_and_can_be_painted() {
         let x = format!("{field}={}", state.example_values(&field));
         state.execute(Command::OpenBoard(BoardWish::Axes { x: x.clone(), y: String::new() }));
         let said: Vec<&str> = state.notes.at(Place::Board).map(|note| note.text.as_str()).collect();
+        // The built-in model takes no LoRA; the values were read before that was found.
+        if field.starts_with("lora-") {
+            assert!(said[0].contains("add a LoRA"), "{x}: {said:?}");
+            continue;
+        }
         assert!(said.is_empty(), "{x}: {said:?}");
         let open = state.board.as_ref().unwrap();
         assert!(open.cells.len() >= 2 && open.board.x.name == field, "{x}");

@@ -20,6 +20,7 @@ impl AppState {
             "prompt" if prompt.is_empty() => "a fish, a cat, a house".to_owned(),
             "prompt" => listed([prompt, "a cat", "a house"]),
             "negative" => "\"\", blurry".to_owned(),
+            "lora-blocks" => "\"\", style, content".to_owned(),
             "subtract" => "\"\", a house".to_owned(),
             "blocks" => {
                 let names = self.model_info().map(|info| info.blocks.names.as_slice()).unwrap_or_default();
@@ -45,7 +46,7 @@ impl AppState {
             "start" => "0, 0.25, 0.5".to_owned(),
             "end" => "0.5, 0.75, 1".to_owned(),
             "denoise" => "0.4, 0.6, 0.8".to_owned(),
-            // What to subtract, and a block.
+            // What to subtract, a LoRA, and a block.
             _ => "0, 0.5, 1".to_owned(),
         }
     }

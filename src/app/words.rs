@@ -24,7 +24,7 @@ pub const CROPS: [(Crop, &str, &str); 3] = [
 ];
 
 /// A field as the command line calls it, as the window does, and the short word that stands before a value of it.
-const FIELDS: [(&str, &str, &str); 21] = [
+const FIELDS: [(&str, &str, &str); 23] = [
     ("mode", "What to take", "takes"),
     ("blocks", "Custom blocks", "takes"),
     ("strength", "Style strength", "strength"),
@@ -33,6 +33,8 @@ const FIELDS: [(&str, &str, &str); 21] = [
     ("subtract", "What to subtract", "minus"),
     ("subtract-strength", "Subtraction strength", "subtraction"),
     ("reference", "Reference", "picture"),
+    ("lora-strength", "LoRA strength", "LoRA strength"),
+    ("lora-blocks", "Parts of a LoRA", "LoRA in"),
     ("prompt", "Prompt", "prompt"),
     ("negative", "Negative prompt", "negative prompt"),
     ("start", "References enter at", "enter at"),
@@ -86,14 +88,15 @@ pub fn short(name: &str) -> &'static str {
     FIELDS.iter().find(|(field, ..)| *field == name).map_or("", |(_, _, short)| short)
 }
 
-/// `strength@2` is about one reference.
+/// `strength@2` is about one reference, `lora-strength@2` about one LoRA.
 fn of_reference(name: &str, blocks: &ModelBlocks, words: impl Fn(&(&str, &str, &str)) -> String) -> String {
     let (field, number) = name.split_once('@').map_or((name, None), |(field, number)| (field, Some(number)));
     let said = match FIELDS.iter().find(|(known, ..)| *known == field.trim()) {
         Some(known) => words(known),
         None => block(blocks, field),
     };
-    number.map_or_else(|| said.clone(), |number| format!("{said} of reference {}", number.trim()))
+    let what = if field.starts_with("lora-") { "LoRA" } else { "reference" };
+    number.map_or_else(|| said.clone(), |number| format!("{said} of {what} {}", number.trim()))
 }
 
 /// What the window calls one column or row.
@@ -165,6 +168,7 @@ mod tests {
         };
         assert_eq!(labels("mode=precise, off"), ["style, layout pushed away", "off"]);
         assert_eq!(labels("layout-strength@2=0.5"), ["layout strength of reference 2 0.5"]);
+        assert_eq!(labels("lora-strength@2=0.5"), ["LoRA strength of LoRA 2 0.5"]);
         assert_eq!(labels("up_blocks.0.attentions.1=0, 1"), ["Style 0", "Style 1"]);
         assert_eq!(labels("blocks=\"up_blocks.0.attentions.1=1,mid_block.attentions.0=0.5\""), ["Middle 0.5, Style 1"]);
         assert_eq!(labels("crop=fit"), ["all of it, on white"]);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::change::{Change, PictureName, Target};
 use super::{BoardError, MOST_CELLS, values};
-use crate::recipe::{Init, ModelBlocks, Recipe, RecipeError, Reference, Role};
+use crate::recipe::{Init, Lora, ModelBlocks, Recipe, RecipeError, Reference, Role, block_scales};
 
 /// A row or column of settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +42,8 @@ impl Axis {
         "subtract",
         "subtract-strength",
         "reference",
+        "lora-strength",
+        "lora-blocks",
         "prompt",
         "negative",
         "start",
@@ -58,8 +60,8 @@ impl Axis {
     ];
 
     /// Reads `FIELD=V1,V2,…`. A number may be a range `FROM..TO step STEP`; a value with a comma stands in quotation marks;
-    /// `FIELD@2` is about the second reference only, without `@` a field of references is about all of them (`reference`:
-    /// about the first). A block's name as the field is that block's scale.
+    /// `FIELD@2` is about the second reference (or LoRA) only, without `@` a field of references is about all of them
+    /// (`reference`: about the first). A block's name as the field is that block's scale.
     ///
     /// The values of `reference` and `init` are words for pictures: [`Axis::resolve_pictures`] reads them.
     ///
@@ -74,20 +76,18 @@ impl Axis {
             let blocks = blocks.names.clone();
             return Err(BoardError::UnknownAxis { name: name.to_owned(), known: Self::FIELDS, blocks });
         }
+        if target != Target::All && !is_block && !NUMBERED.contains(&field) {
+            return Err(BoardError::NotNumbered { axis: name.to_owned(), field: field.to_owned() });
+        }
         let mut settings = Vec::new();
         for value in values::split(name, list)? {
-            let numbers = match kind(field, is_block) {
-                Kind::Decimal => values::range(name, &value, false)?,
-                Kind::Whole => values::range(name, &value, true)?,
+            let numbers: Option<Vec<String>> = match kind(field, is_block) {
+                Kind::Decimal => values::range(name, &value)?.map(|all| all.iter().map(f64::to_string).collect()),
+                Kind::Whole => values::whole_range(name, &value)?.map(|all| all.iter().map(i128::to_string).collect()),
                 Kind::Other => None,
             };
-            match numbers {
-                Some(numbers) => {
-                    for number in numbers {
-                        settings.push(setting(name, field, is_block, &number.to_string())?);
-                    }
-                }
-                None => settings.push(setting(name, field, is_block, &value)?),
+            for value in numbers.unwrap_or_else(|| vec![value]) {
+                settings.push(setting(name, field, is_block, &value)?);
             }
             if settings.len() > MOST_CELLS {
                 return Err(BoardError::TooManyCells { cells: settings.len(), most: MOST_CELLS });
@@ -131,7 +131,21 @@ impl Axis {
     }
 }
 
-/// `strength@2` to the field and the reference that it is about.
+/// The fields that belong to one reference or one LoRA, beside the model's blocks.
+const NUMBERED: &[&str] = &[
+    "mode",
+    "blocks",
+    "strength",
+    "layout-strength",
+    "crop",
+    "subtract",
+    "subtract-strength",
+    "reference",
+    "lora-strength",
+    "lora-blocks",
+];
+
+/// `strength@2` to the field and the reference or LoRA that it is about.
 fn target(name: &str) -> Result<(&str, Target), BoardError> {
     match name.split_once('@') {
         None => Ok((name, Target::All)),
@@ -155,9 +169,8 @@ enum Kind {
 fn kind(field: &str, is_block: bool) -> Kind {
     match field {
         _ if is_block => Kind::Decimal,
-        "strength" | "layout-strength" | "subtract-strength" | "start" | "end" | "denoise" | "guidance" => {
-            Kind::Decimal
-        }
+        "strength" | "layout-strength" | "subtract-strength" | "lora-strength" | "start" | "end" | "denoise"
+        | "guidance" => Kind::Decimal,
         "steps" | "seed" | "width" | "height" => Kind::Whole,
         _ => Kind::Other,
     }
@@ -177,7 +190,7 @@ fn setting(axis: &str, field: &str, is_block: bool, value: &str) -> Result<Setti
     let (change, label) = match field {
         _ if is_block => (Change::Block { name: field.to_owned(), scale: decimal() }, None),
         "mode" => (Change::Mode(choice(axis, value)?), None),
-        "blocks" => (Change::Mode(Role::Custom(blocks(value).ok_or_else(|| wrong(BLOCKS))?)), None),
+        "blocks" => (Change::Mode(Role::Custom(blocks(axis, value)?)), None),
         "strength" => (Change::Strength(decimal()), None),
         "layout-strength" => (Change::LayoutStrength(decimal()), None),
         "crop" => (Change::Crop(choice(axis, value)?), None),
@@ -187,6 +200,10 @@ fn setting(axis: &str, field: &str, is_block: bool, value: &str) -> Result<Setti
         "reference" | "init" if value.trim().is_empty() => return Err(wrong("a picture's file")),
         "reference" => (Change::Reference(picture()), None),
         "init" => (Change::Init(picture()), None),
+        "lora-strength" => (Change::LoraStrength(decimal()), None),
+        "lora-blocks" => {
+            (Change::LoraBlocks(Lora::read_blocks(value)), value.trim().is_empty().then_some("all blocks"))
+        }
         "prompt" => (Change::Prompt(value.to_owned()), None),
         "negative" => (Change::Negative(value.to_owned()), value.is_empty().then_some("nothing")),
         "start" => (Change::Start(decimal()), None),
@@ -211,6 +228,7 @@ fn setting(axis: &str, field: &str, is_block: bool, value: &str) -> Result<Setti
     let mut probe = Recipe {
         references: vec![Reference { subtract: Some(Default::default()), ..Reference::default() }],
         init: Some(Init::default()),
+        loras: vec![Lora::default()],
         ..Recipe::default()
     };
     change.apply(Target::All, &mut probe, &ModelBlocks::new(Vec::new(), Some(String::new()), None), axis).or_else(
@@ -232,7 +250,6 @@ fn setting(axis: &str, field: &str, is_block: bool, value: &str) -> Result<Setti
 
 const SIDE: &str = "a multiple of 8 from 8 to 8192";
 const SIZE: &str = "WIDTHxHEIGHT, such as 512x768";
-const BLOCKS: &str = "NAME=SCALE,… in quotation marks";
 
 /// A word out of a list that the recipe knows.
 fn choice<T: std::str::FromStr<Err = RecipeError>>(axis: &str, value: &str) -> Result<T, BoardError> {
@@ -246,10 +263,9 @@ fn choice<T: std::str::FromStr<Err = RecipeError>>(axis: &str, value: &str) -> R
     })
 }
 
-fn blocks(value: &str) -> Option<BTreeMap<String, f64>> {
-    let pair = |part: &str| {
-        let (name, scale) = part.split_once('=')?;
-        Some((name.trim().to_owned(), scale.trim().parse().ok()?))
-    };
-    value.split(',').map(pair).collect()
+fn blocks(axis: &str, value: &str) -> Result<BTreeMap<String, f64>, BoardError> {
+    block_scales(value).map_err(|error| match error {
+        RecipeError::BlockScales { why } => BoardError::BlockScales { axis: axis.to_owned(), why },
+        other => other.into(),
+    })
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::BoardError;
 use crate::recipe::{Crop, Init, ModelBlocks, Recipe, Reference, Role, SchedulerName, Subtraction};
 
-/// Which references a change is about.
+/// Which references (or LoRAs) a change is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Target {
@@ -43,6 +43,9 @@ pub enum Change {
         scale: f64,
     },
     Reference(PictureName),
+    LoraStrength(f64),
+    /// Empty: everything in it.
+    LoraBlocks(Vec<String>),
     Prompt(String),
     Negative(String),
     Start(f64),
@@ -94,19 +97,29 @@ impl Change {
                 Some(init) => init.denoise = *value,
                 None => return Err(BoardError::NoInit { axis: axis.to_owned() }),
             },
+            Self::LoraStrength(value) => {
+                for lora in chosen(&mut recipe.loras, target, "LoRA", axis)? {
+                    lora.strength = *value;
+                }
+            }
+            Self::LoraBlocks(blocks) => {
+                for lora in chosen(&mut recipe.loras, target, "LoRA", axis)? {
+                    lora.blocks.clone_from(blocks);
+                }
+            }
             Self::Reference(picture) => {
                 // A board of pictures may be what brings the first reference.
                 if recipe.references.is_empty() && matches!(target, Target::All | Target::Only(1)) {
                     recipe.references.push(Reference::default());
                 }
                 let only = if target == Target::All { Target::Only(1) } else { target };
-                for reference in targets(recipe, only, axis)? {
+                for reference in chosen(&mut recipe.references, only, "reference", axis)? {
                     reference.hash.clone_from(&picture.hash);
                     reference.name.clone_from(&picture.name);
                 }
             }
             _ => {
-                for reference in targets(recipe, target, axis)? {
+                for reference in chosen(&mut recipe.references, target, "reference", axis)? {
                     self.apply_to_reference(reference, blocks, axis)?;
                 }
             }
@@ -168,14 +181,15 @@ fn block_scales(reference: &Reference, blocks: &ModelBlocks, axis: &str) -> Resu
     Ok(named.map(|(name, injection)| (name.clone(), injection.scale)).collect())
 }
 
-fn targets<'a>(recipe: &'a mut Recipe, target: Target, axis: &str) -> Result<&'a mut [Reference], BoardError> {
-    let count = recipe.references.len();
+/// Those of `list` that `target` means; `what` is one of them in words.
+fn chosen<'a, T>(list: &'a mut [T], target: Target, what: &'static str, axis: &str) -> Result<&'a mut [T], BoardError> {
+    let count = list.len();
     match target {
-        _ if count == 0 => Err(BoardError::NoReference { axis: axis.to_owned() }),
-        Target::All => Ok(&mut recipe.references),
+        _ if count == 0 => Err(BoardError::NothingToChange { axis: axis.to_owned(), what }),
+        Target::All => Ok(list),
         Target::Only(number) => number
             .checked_sub(1)
-            .and_then(|index| recipe.references.get_mut(index..=index))
-            .ok_or_else(|| BoardError::NoSuchReference { axis: axis.to_owned(), number, count }),
+            .and_then(|index| list.get_mut(index..=index))
+            .ok_or_else(|| BoardError::NoSuchNumber { axis: axis.to_owned(), what, number, count }),
     }
 }

@@ -17,18 +17,24 @@ pub enum BoardError {
     Value { axis: String, value: String, allowed: String },
     #[error("the axis '{axis}' has a quotation mark that does not end, in {value}; close it with \"")]
     OpenQuote { axis: String, value: String },
-    #[error(
-        "the axis '{axis}' has the range '{value}', but must be FROM..TO step STEP with a step above 0, such as 0..1 step 0.25"
-    )]
-    Range { axis: String, value: String },
+    #[error("the axis '{axis}' has the range '{value}', but must be {allowed}")]
+    Range { axis: String, value: String, allowed: &'static str },
     #[error("the board has {cells} cells, but at most {most} are made; give fewer values")]
     TooManyCells { cells: usize, most: usize },
     #[error("both axes are '{axis}'; choose another for --y")]
     SameAxis { axis: String },
-    #[error("the axis '{axis}' is about references, and there is none; add a reference")]
-    NoReference { axis: String },
-    #[error("the axis '{axis}' is about reference {number}, and there are {count}; choose a number from 1 to {count}")]
-    NoSuchReference { axis: String, number: usize, count: usize },
+    /// `what` is "reference" or "LoRA".
+    #[error("the axis '{axis}' is about {what}s, and there is none; add a {what}")]
+    NothingToChange { axis: String, what: &'static str },
+    #[error("the axis '{axis}' is about {what} {number}, and there are {count}; choose a number from 1 to {count}")]
+    NoSuchNumber { axis: String, what: &'static str, number: usize, count: usize },
+    #[error(
+        "the axis '{axis}' has a number, but {field} belongs to no single reference or LoRA; write it without the number"
+    )]
+    NotNumbered { axis: String, field: String },
+    /// The words go on from the axis.
+    #[error("the axis '{axis}' {why}")]
+    BlockScales { axis: String, why: String },
     #[error("the axis '{axis}' has no words to subtract; name what the reference shows with subtract")]
     NoWords { axis: String },
     #[error("the axis '{axis}' needs a picture to begin from; add one (init)")]

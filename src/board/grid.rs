@@ -70,18 +70,19 @@ impl Board {
                 let checked = asked.validate().and_then(|()| {
                     asked.references.iter().try_for_each(|reference| blocks.injections(reference).map(drop))
                 });
-                checked.map_err(|fault| {
-                    let place = [
-                        Some(format!("{} {}", self.x.name, x.label)),
-                        y.map(|(axis, y)| format!("{} {}", axis.name, y.label)),
-                    ];
-                    BoardError::Cell { cell: place.into_iter().flatten().collect::<Vec<_>>().join(", "), fault }
-                })?;
+                checked.map_err(|fault| BoardError::Cell { cell: self.cell_name(column, row), fault })?;
                 cells.push(Cell { column, row, recipe });
             }
         }
         self.refuse_subtraction_of_nothing(&cells)?;
         Ok(cells)
+    }
+
+    /// What messages call a cell: its fields and values, such as "strength 0.5, mode style".
+    pub fn cell_name(&self, column: usize, row: usize) -> String {
+        let named = |axis: &Axis, place: usize| Some(format!("{} {}", axis.name, axis.settings.get(place)?.label));
+        let y = self.y.as_ref().and_then(|y| named(y, row));
+        named(&self.x, column).into_iter().chain(y).collect::<Vec<_>>().join(", ")
     }
 
     /// The recipe of one cell. Changes go in by rank, so that it does not matter which axis is which.

@@ -104,8 +104,10 @@ pub fn settings_in_words(recipe: &Recipe) -> Vec<(String, String)> {
     if recipe.start != 0.0 || recipe.end != 1.0 {
         add("references enter", format!("{} to {}", recipe.start, recipe.end));
     }
-    for lora in &recipe.loras {
-        add("LoRA", format!("{} × {}", lora.name, lora.strength));
+    for (index, lora) in recipe.loras.iter().enumerate() {
+        let named = if recipe.loras.len() == 1 { "LoRA".to_owned() } else { format!("LoRA {}", index + 1) };
+        let part = if lora.blocks.is_empty() { String::new() } else { format!(" in {}", lora.blocks.join(", ")) };
+        add(&named, format!("{} × {}{part}", lora.name, lora.strength));
     }
     if let Some(init) = &recipe.init {
         add("begins from", init.name.clone());

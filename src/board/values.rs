@@ -60,21 +60,13 @@ fn unquote(text: &str) -> Option<(String, &str)> {
 }
 
 /// The numbers of `FROM..TO step STEP`, both ends included where the step meets them; `None` where `value` is no range.
-/// A range may run down. Without a step it is 1 for whole numbers, and refused for others.
-pub fn range(axis: &str, value: &str, is_whole: bool) -> Result<Option<Vec<f64>>, BoardError> {
-    let Some((from, rest)) = value.split_once("..") else { return Ok(None) };
-    let fault = || BoardError::Range { axis: axis.to_owned(), value: value.to_owned() };
-    let (to, step) = match rest.split_once("step") {
-        Some((to, step)) => (to, Some(step)),
-        None => (rest, None),
-    };
+/// A range may run down.
+pub fn range(axis: &str, value: &str) -> Result<Option<Vec<f64>>, BoardError> {
+    let Some((from, to, step)) = parts(value) else { return Ok(None) };
+    let allowed = "FROM..TO step STEP with a step above 0, such as 0..1 step 0.25";
+    let fault = || BoardError::Range { axis: axis.to_owned(), value: value.to_owned(), allowed };
     let number = |text: &str| text.trim().parse::<f64>().ok().filter(|n| n.is_finite()).ok_or_else(fault);
-    let (from, to) = (number(from)?, number(to)?);
-    let step = match step {
-        Some(step) => number(step)?,
-        None if is_whole => 1.0,
-        None => return Err(fault()),
-    };
+    let (from, to, step) = (number(from)?, number(to)?, number(step.ok_or_else(fault)?)?);
     if step <= 0.0 {
         return Err(fault());
     }
@@ -86,11 +78,39 @@ pub fn range(axis: &str, value: &str, is_whole: bool) -> Result<Option<Vec<f64>>
     let step = if to < from { -step } else { step };
     // Sums of tenths are rounded to what a person wrote; minus zero is zero.
     let rounded = |n: f64| (n * 1e9).round() / 1e9 + 0.0;
-    Ok(Some(
-        (0..count as usize)
-            .map(|i| if is_whole { from + i as f64 * step } else { rounded(from + i as f64 * step) })
-            .collect(),
-    ))
+    Ok(Some((0..count as usize).map(|i| rounded(from + i as f64 * step)).collect()))
+}
+
+/// As [`range`], of whole numbers, which floats would round beyond 2^53; without a step it is 1.
+pub fn whole_range(axis: &str, value: &str) -> Result<Option<Vec<i128>>, BoardError> {
+    let Some((from, to, step)) = parts(value) else { return Ok(None) };
+    let allowed = "FROM..TO or FROM..TO step STEP in whole numbers with a step above 0, such as 1..4 or 10..30 step 10";
+    let fault = || BoardError::Range { axis: axis.to_owned(), value: value.to_owned(), allowed };
+    // The largest seed and its kin, so that no sum is out of range.
+    let is_short = |n: &i128| n.unsigned_abs() <= u128::from(u64::MAX);
+    let number = |text: &str| text.trim().parse::<i128>().ok().filter(is_short).ok_or_else(fault);
+    let (from, to, step) = (number(from)?, number(to)?, step.map_or(Ok(1), number)?);
+    if step <= 0 {
+        return Err(fault());
+    }
+    let last = (to - from).abs() / step;
+    let step = if to < from { -step } else { step };
+    match usize::try_from(last) {
+        Ok(last) if last < MOST_VALUES => Ok(Some((0..=last as i128).map(|i| from + i * step).collect())),
+        last => {
+            let cells = last.map_or(usize::MAX, |last| last.saturating_add(1));
+            Err(BoardError::TooManyCells { cells, most: MOST_VALUES })
+        }
+    }
+}
+
+/// From, to and step of a range as they are written.
+fn parts(value: &str) -> Option<(&str, &str, Option<&str>)> {
+    let (from, rest) = value.split_once("..")?;
+    Some(match rest.split_once("step") {
+        Some((to, step)) => (from, to, Some(step)),
+        None => (from, rest, None),
+    })
 }
 
 #[cfg(test)]
@@ -122,23 +142,37 @@ mod tests {
 
     #[test]
     fn ranges_meet_their_ends() {
-        let numbers = |text: &str| range("strength", text, false).unwrap().unwrap();
+        let numbers = |text: &str| range("strength", text).unwrap().unwrap();
         assert_eq!(numbers("0..1 step 0.25"), [0.0, 0.25, 0.5, 0.75, 1.0]);
         assert_eq!(numbers("0..0.3step0.1"), [0.0, 0.1, 0.2, 0.3]);
         assert_eq!(numbers("1..0 step 0.5"), [1.0, 0.5, 0.0]);
         assert_eq!(numbers("-1..-0.5 step 0.2"), [-1.0, -0.8, -0.6]);
         assert_eq!(numbers("2..2 step 1"), [2.0]);
-        assert_eq!(range("seed", "1..3", true).unwrap().unwrap(), [1.0, 2.0, 3.0]);
-        assert_eq!(range("strength", "0.5", false).unwrap(), None);
+        assert_eq!(range("strength", "0.5").unwrap(), None);
+        let whole = |text: &str| whole_range("seed", text).unwrap().unwrap();
+        assert_eq!(whole("1..3"), [1, 2, 3]);
+        assert_eq!(whole("30..10 step 10"), [30, 20, 10]);
+        // Floats know only every second of these, and none of those.
+        assert_eq!(whole("9007199254740993..9007199254740995"), [9007199254740993, 9007199254740994, 9007199254740995]);
+        let most = i128::from(u64::MAX);
+        assert_eq!(whole("18446744073709551614..18446744073709551615"), [most - 1, most]);
+        assert_eq!(whole_range("seed", "7").unwrap(), None);
     }
 
     #[test]
     fn ranges_that_are_none_are_refused() {
         for text in ["0..1", "0..1 step 0", "0..1 step -1", "a..1 step 1", "0.. step 1", "0..inf step 1", "0..1 step x"]
         {
-            assert!(matches!(range("strength", text, false), Err(BoardError::Range { .. })), "{text}");
+            assert!(matches!(range("strength", text), Err(BoardError::Range { .. })), "{text}");
         }
-        let said = range("seed", "0..1e18", true).unwrap_err().to_string();
-        assert!(said.contains("at most"), "{said}");
+        for text in ["1..3 step 0", "1..3 step -1", "1..2.5", "a..2", "1..", "0..99999999999999999999", "1..3 step 0.5"]
+        {
+            assert!(matches!(whole_range("seed", text), Err(BoardError::Range { .. })), "{text}");
+        }
+        for said in
+            [whole_range("seed", "0..1000000000000000000").unwrap_err(), range("end", "0..1 step 1e-9").unwrap_err()]
+        {
+            assert!(said.to_string().contains("at most"), "{said}");
+        }
     }
 }

@@ -44,15 +44,17 @@ Examples:
     --out references.png
 
 An AXIS is a field of the recipe by its flag's name, or a block of the model:
-  strength, layout-strength, subtract-strength, start, end, denoise, guidance,
-  steps, seed, width, height and a block (such as up_blocks.0.attentions.1) take
-  numbers or ranges: 0,0.5,1 or 0..1 step 0.25 (steps and seed: 1..4)
-  mode, scheduler, crop, blocks take the words of their flags
+  strength, layout-strength, subtract-strength, lora-strength, start, end, denoise,
+  guidance, steps, seed, width, height and a block (such as
+  up_blocks.0.attentions.1) take numbers or ranges: 0,0.5,1 or 0..1 step 0.25
+  (whole numbers: 1..4)
+  mode, scheduler, crop, blocks, lora-blocks take the words of their flags
   prompt, negative, subtract take texts; reference, init take pictures; size
   takes WIDTHxHEIGHT
 A value that holds a comma stands in quotation marks, and \"\" inside them is one
-mark. AXIS@2 changes the second reference only. A block's axis leaves the other
-blocks as the mode sets them. At most 400 cells.";
+mark. AXIS@2 changes the second reference (or LoRA) only. A block's axis leaves the
+other blocks as the mode sets them. All cells share the model's files, the LoRAs'
+files, --style, --device and --dtype. At most 400 cells.";
 
 /// The whole command line.
 pub fn command() -> Command {

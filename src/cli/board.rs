@@ -12,7 +12,7 @@ use super::flags::{Base, BoardFlags, Flags};
 use super::render::{Prepared, prepare};
 use super::targets;
 use crate::board::{Axis, Board, Cell, PictureName, Preset, drawing_order};
-use crate::engine::{BoardRun, Engine, EngineError, JobSpec, ModelInfo, ModelPaths, describe};
+use crate::engine::{BoardRun, Engine, EngineError, JobSpec, ModelInfo, ModelPaths, check_jobs, describe};
 use crate::library;
 use crate::pixels::{self, Picture};
 
@@ -32,6 +32,12 @@ pub fn board(flags: &BoardFlags, start: impl FnOnce() -> Result<Box<dyn Engine>,
     targets::check_cells(flags, &names, pictures.files.iter().map(|(path, _)| path))?;
 
     let specs = cells.iter().map(|cell| pictures.spec(cell, &flags.render)).collect::<Result<Vec<_>, _>>()?;
+    // What can be known is told before the first cell.
+    check_jobs(&specs).map_err(|(index, error)| {
+        let cell = cells.get(index).map(|cell| board.cell_name(cell.column, cell.row)).unwrap_or_default();
+        let sentence = format!("the cell {cell}: {error}");
+        if error.is_bad_input() { CliError::Usage(sentence) } else { CliError::Machine(sentence) }
+    })?;
     // Before anything is written.
     for (path, picture) in prepared.kept.iter().chain(&pictures.files) {
         if let Err(notice) = super::recall::keep(path, picture) {
@@ -55,7 +61,7 @@ pub fn board(flags: &BoardFlags, start: impl FnOnce() -> Result<Box<dyn Engine>,
     if flags.numbers {
         work.measure(&run, &pictures, &mut console)?;
     }
-    if let Some(notice) = work.first.as_ref().and_then(|first| other_content(&prepared.recorded, &first.recipe.model)) {
+    if let Some(notice) = other_content(&prepared.recorded, &work.weights) {
         console.notice(&notice);
     }
     let total = begun.elapsed().as_secs_f64();

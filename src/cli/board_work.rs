@@ -20,7 +20,7 @@ use crate::board::{Board, Cell, Page, PageCell, SheetWords, settings_in_words};
 use crate::engine::{BoardRun, CellState, ClipMeasure, EngineError, Finished, Match, ModelInfo};
 use crate::library::{LibraryError, write_atomically};
 use crate::pixels::{CarriedReference, ContactSheet, Picture, PictureFormat, export, export_sheet};
-use crate::recipe::{Crop, Recipe};
+use crate::recipe::{Crop, ModelFiles, Recipe};
 
 /// Cells on their own are PNG: without loss, so that they can be made again to the pixel, and shown by every browser.
 pub const ENDING: &str = "png";
@@ -40,8 +40,10 @@ pub struct Work<'a> {
     sums: Sums,
     done: usize,
     began: Instant,
-    /// The first finished cell: its recipe names the model.
-    pub first: Option<Arc<Finished>>,
+    /// The first finished cell.
+    first: Option<Arc<Finished>>,
+    /// The weights that the cells name, with the adapter where one of them has it.
+    pub weights: ModelFiles,
     library: Entering,
 }
 
@@ -60,6 +62,7 @@ impl<'a> Work<'a> {
             done: 0,
             began: Instant::now(),
             first: None,
+            weights: ModelFiles::default(),
             library: Entering::default(),
         }
     }
@@ -137,6 +140,9 @@ impl<'a> Work<'a> {
 
     fn add(&mut self, finished: &Arc<Finished>, console: &mut Console) {
         self.sums.add(&finished.timings);
+        if self.weights.adapter.is_empty() {
+            self.weights.clone_from(&finished.recipe.model);
+        }
         if self.first.is_none() {
             for notice in &finished.notices {
                 console.notice(notice);
@@ -218,7 +224,7 @@ impl<'a> Work<'a> {
         }
         // What the engine filled in, so that the sheet's recipe leaves nothing open.
         let mut base = self.board.base.resolved(&self.model.defaults, 0);
-        base.model.clone_from(&first.recipe.model);
+        base.model.clone_from(&self.weights);
         let board = Board { base, ..self.board.clone() };
         let json = |value: serde_json::Result<String>| {
             value.map_err(|error| CliError::Machine(format!("the board could not be written as JSON ({error})")))
@@ -258,11 +264,9 @@ impl<'a> Work<'a> {
 
     /// A failed cell's error, by its place.
     fn fault(&self, index: usize, error: &EngineError, failed: usize) -> CliError {
-        let place: Vec<String> = self.cells.get(index).map_or_else(Vec::new, |cell| {
-            let y = self.board.y.as_ref().map(|y| y.label(cell.row));
-            [self.board.x.label(cell.column)].into_iter().chain(y).collect()
-        });
-        let sentence = format!("{failed} of {} cells failed, such as {}: {error}", self.cells.len(), place.join(", "));
+        let name = |cell: &Cell| self.board.cell_name(cell.column, cell.row);
+        let cell = self.cells.get(index).map(name).unwrap_or_default();
+        let sentence = format!("{failed} of {} cells failed, such as {cell}: {error}", self.cells.len());
         if error.is_bad_input() { CliError::Usage(sentence) } else { CliError::Machine(sentence) }
     }
 }

@@ -5,6 +5,7 @@ use crate::engine::EngineError;
 use crate::models::ModelsError;
 use crate::pixels::DecodeError;
 use crate::recipe::RecipeError;
+pub use crate::recipe::shown;
 use crate::weights::WeightsError;
 
 /// Why a command did not do what it was asked to do.
@@ -67,15 +68,6 @@ pub fn one_line(text: &str) -> String {
     out
 }
 
-/// A value as it is shown in a sentence: long ones are cut.
-pub fn shown(value: &str) -> String {
-    const LONGEST: usize = 100;
-    if value.chars().count() <= LONGEST {
-        return value.to_owned();
-    }
-    value.chars().take(LONGEST).chain(std::iter::once('…')).collect()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -92,11 +84,5 @@ mod tests {
         assert_eq!(CliError::from(EngineError::Input("x".into())).status_and_line().0, 2);
         assert_eq!(CliError::from(EngineError::Compute("x".into())).status_and_line().0, 1);
         assert_eq!(CliError::Machine("disk full".into()).status_and_line().0, 1);
-    }
-
-    #[test]
-    fn long_values_are_cut() {
-        assert_eq!(shown(&"é".repeat(500)).chars().count(), 101);
-        assert_eq!(shown("short"), "short");
     }
 }

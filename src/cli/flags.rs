@@ -14,7 +14,7 @@ use super::error::{CliError, shown};
 use super::lora_flags::LoraFlags;
 use crate::engine::{Compute, DTypeChoice, DeviceChoice, ModelPaths, ensure_built_in};
 use crate::models::Part;
-use crate::recipe::{Crop, RecipeError, Reference, Role, SchedulerName};
+use crate::recipe::{Crop, RecipeError, Reference, Role, SchedulerName, block_scales};
 
 /// The flags of `render`; `None` is a flag that was not given.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -317,32 +317,11 @@ pub fn dtype(value: &str) -> Result<DTypeChoice, CliError> {
     }
 }
 
-/// `NAME=SCALE,…`. The names are checked by the engine, which knows the model's.
 fn blocks(value: &str) -> Result<BTreeMap<String, f64>, CliError> {
-    let mut out = BTreeMap::new();
-    for part in value.split(',') {
-        let Some((name, scale)) = part.split_once('=').map(|(name, scale)| (name.trim(), scale)) else {
-            return Err(must_be("blocks", value, "NAME=SCALE,…, such as up_blocks.0.attentions.1=1.0"));
-        };
-        if name.is_empty() {
-            return Err(must_be("blocks", value, "NAME=SCALE,…, and one name is empty"));
-        }
-        let Ok(scale) = float("blocks", scale, STRENGTH) else {
-            let scale = shown(scale.trim());
-            return Err(CliError::usage(format!(
-                "--blocks gives block '{}' the scale '{scale}', but it must be {}",
-                shown(name),
-                STRENGTH.words
-            )));
-        };
-        if out.insert(name.to_owned(), scale).is_some() {
-            return Err(CliError::usage(format!(
-                "--blocks names the block '{}' twice; give it one scale",
-                shown(name)
-            )));
-        }
-    }
-    Ok(out)
+    block_scales(value).map_err(|error| match error {
+        RecipeError::BlockScales { why } => CliError::usage(format!("--blocks {why}")),
+        other => CliError::Recipe(other),
+    })
 }
 
 /// The value of a flag that takes a path.

@@ -53,8 +53,7 @@ impl LoraScope {
             self.strength = Some(float(name, value, STRENGTH)?);
             return Ok(());
         }
-        let blocks = value.split(',').map(|block| block.trim().to_owned()).filter(|block| !block.is_empty());
-        self.blocks = Some(blocks.collect());
+        self.blocks = Some(Lora::read_blocks(value));
         Ok(())
     }
 

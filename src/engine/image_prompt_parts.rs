@@ -1,5 +1,6 @@
 //! The adapter and its image encoder, opened by their headers, and whether they fit each other and the UNet.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::model::checked;
@@ -40,14 +41,7 @@ pub(super) fn image_prompt_parts(
         }
     };
     let (encoder_folder, part) = match &paths.image_encoder {
-        Some(path) => {
-            let encoder = ModelFolder::open_component(path)?;
-            match (encoder.has("image_encoder/config.json"), encoder.has("model_index.json")) {
-                (true, _) => (encoder, "image_encoder"),
-                (false, false) => (encoder, ""),
-                (false, true) => return Err(no_encoder(encoder.name(), "a whole model".to_owned())),
-            }
-        }
+        Some(path) => named_encoder(path)?,
         None if folder.has("image_encoder/config.json") => (folder.clone(), "image_encoder"),
         None => {
             return Err(EngineError::Input(format!(
@@ -70,6 +64,22 @@ pub(super) fn image_prompt_parts(
         all_key_values(block_infos, projection.cross_attention_dim(), &vb).map(drop)
     })?;
     Ok(ImagePromptParts { info, projection, adapter, encoder_config, encoder, processor })
+}
+
+/// Looks at an image encoder that nothing uses yet, so that a wrong one is told at once.
+pub(super) fn check_image_encoder(path: &Path) -> Result<(), EngineError> {
+    let (folder, part) = named_encoder(path)?;
+    encoder_parts(&folder, part, &mut Vec::new()).map(drop)
+}
+
+/// The image encoder at a path: a folder of its own, or a model's that holds one; and the part of it.
+fn named_encoder(path: &Path) -> Result<(ModelFolder, &'static str), EngineError> {
+    let folder = ModelFolder::open_component(path)?;
+    match (folder.has("image_encoder/config.json"), folder.has("model_index.json")) {
+        (true, _) => Ok((folder, "image_encoder")),
+        (false, false) => Ok((folder, "")),
+        (false, true) => Err(no_encoder(folder.name(), "a whole model".to_owned())),
+    }
 }
 
 /// The image encoder in `part` of a folder: its settings, its weights, and how a picture is prepared for it.

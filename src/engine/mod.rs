@@ -9,6 +9,7 @@ mod builtin;
 mod cache;
 mod candle_engine;
 mod check_files;
+mod check_jobs;
 mod decoding;
 mod describe;
 mod device;
@@ -40,6 +41,7 @@ pub use bench::{BenchModel, BenchNetwork, BenchParts, BenchReport, BenchSpec, be
 pub use board_run::{BoardRun, CellRun, CellState};
 pub use candle_engine::CandleEngine;
 pub use check_files::check_files;
+pub use check_jobs::check_jobs;
 pub use describe::{LoraInfo, ModelInfo, can_subtract, describe, describe_lora};
 pub use device::{built_in_devices, ensure_built_in};
 pub use error::EngineError;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use candle_nn::VarBuilder;
 use serde::Deserialize;
 
-use super::image_prompt_parts::{ImagePromptParts, image_prompt_parts};
+use super::image_prompt_parts::{ImagePromptParts, check_image_encoder, image_prompt_parts};
 use super::loras::Loras;
 use super::{EngineError, LatentRgb, ModelPaths, builtin};
 use crate::nn::autoencoder_kl::{AutoencoderKl, AutoencoderKlConfig};
@@ -164,10 +164,15 @@ impl Model {
         let blocks = ModelBlocks::new(names, own.style_block.clone(), own.layout_block.clone());
         let defaults = defaults(&own, scheduler, &unet_config, &vae_config);
         let latent_rgb = latent_rgb(&own, &vae_config);
-        let wants_image_prompt = needs_image_prompt || paths.adapter.is_some();
-        let image_prompt = match wants_image_prompt {
+        // What is named is looked at, also where no reference uses it.
+        let has_own_adapter = folder.has("ip_adapter.safetensors");
+        let is_named = paths.adapter.is_some() || (paths.image_encoder.is_some() && has_own_adapter);
+        let image_prompt = match needs_image_prompt || is_named {
             true => Some(image_prompt_parts(&folder, paths, &unet_config, &block_infos, &mut notices)?),
-            false => None,
+            false => {
+                paths.image_encoder.as_deref().map(check_image_encoder).transpose()?;
+                None
+            }
         };
         let files = identity(paths, &unet, &vae, image_prompt.as_ref())?;
         Ok(Self {

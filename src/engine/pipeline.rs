@@ -113,14 +113,27 @@ impl Prepared {
     }
 }
 
+/// What is known of a picture before anything is computed for it.
+struct Plan {
+    recipe: Recipe,
+    settings: Settings,
+    guided: bool,
+    injections: Vec<Vec<Injection>>,
+    scheduler: Box<dyn Scheduler + Send>,
+    begin: usize,
+    /// Of the longer prompt.
+    chunks: usize,
+    estimated_bytes: u64,
+}
+
 impl Session {
-    /// Does what comes before the steps.
-    pub(super) fn prepare(
-        &mut self,
-        spec: &JobSpec,
-        context: &mut JobContext,
-        began: Instant,
-    ) -> Result<Prepared, EngineError> {
+    /// Refuses what cannot be made, as far as headers and configs tell it.
+    pub(super) fn check(&self, spec: &JobSpec) -> Result<(), EngineError> {
+        spec.recipe.validate()?;
+        self.plan(spec).map(drop)
+    }
+
+    fn plan(&self, spec: &JobSpec) -> Result<Plan, EngineError> {
         let recipe = self.resolve(spec)?;
         let settings = Settings::of(&recipe)?;
         let guided = settings.guidance > 1.0 && self.model.unet_config.time_cond_proj_dim.is_none();
@@ -136,6 +149,18 @@ impl Session {
         let chunks = self.chunk_count(&recipe, guided)?;
         let wish = Wish { size, batch, chunks };
         let estimated_bytes = memory::ensure_fits(&self.model, &self.place, held, wish)?;
+        Ok(Plan { recipe, settings, guided, injections, scheduler, begin, chunks, estimated_bytes })
+    }
+
+    /// Does what comes before the steps.
+    pub(super) fn prepare(
+        &mut self,
+        spec: &JobSpec,
+        context: &mut JobContext,
+        began: Instant,
+    ) -> Result<Prepared, EngineError> {
+        let plan = self.plan(spec)?;
+        let Plan { recipe, settings, guided, injections, scheduler, begin, chunks, estimated_bytes } = plan;
         let loading_secs = began.elapsed().as_secs_f64();
         let timings = Timings { loading_secs, estimated_bytes, ..Timings::default() };
         let mut journal = Journal { timings, notices: self.model.notices.clone() };
@@ -156,7 +181,7 @@ impl Session {
         };
         journal.timings.shared_steps = state.done;
         if recipe.init.is_some() {
-            journal.notices.extend(tiling_notice("encoded", size));
+            journal.notices.extend(tiling_notice("encoded", (settings.width, settings.height)));
         }
         if !self.networks.is_unet_loaded() {
             let clock = Instant::now();
@@ -241,7 +266,12 @@ impl Session {
     }
 
     fn finish(&mut self, prepared: Prepared, cancel: Cancel) -> Result<Finished, EngineError> {
-        let Prepared { recipe, state, journal: Journal { mut timings, mut notices }, .. } = prepared;
+        let Prepared { mut recipe, state, journal: Journal { mut timings, mut notices }, .. } = prepared;
+        // The model may have been opened with its adapter for another picture; one is recorded as if it were made alone.
+        if !recipe.takes_references() && self.paths.adapter.is_none() && self.paths.image_encoder.is_none() {
+            recipe.model.adapter.clear();
+            recipe.model.image_encoder.clear();
+        }
         let latents = state.latents;
         let clock = Instant::now();
         let image = self.decode(&latents, cancel, &mut notices)?;

@@ -6,7 +6,7 @@ use super::embedding_cache::EmbeddingCache;
 use super::pipeline::{JobContext, Prepared, Session};
 use super::{EngineError, Finished, JobEvent, JobSpec, memory};
 use crate::nn::cancel::Cancel;
-use crate::recipe::{Recipe, Role};
+use crate::recipe::Recipe;
 
 /// A job beside others: what is asked, and whether it still is.
 pub struct Together<'a> {
@@ -101,7 +101,7 @@ fn complete(
 /// Opens the model where it is not open yet, and does what comes before the steps.
 fn prepare(session: &mut Option<Session>, spec: &JobSpec, context: &mut JobContext) -> Result<Prepared, EngineError> {
     spec.recipe.validate()?;
-    let needs_image_prompt = spec.recipe.references.iter().any(|r| r.role != Role::Off);
+    let needs_image_prompt = spec.recipe.takes_references();
     let began = Instant::now();
     let session = match session {
         Some(open) if open.serves(spec, needs_image_prompt) => open,

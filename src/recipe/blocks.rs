@@ -1,4 +1,6 @@
-use super::{RecipeError, Reference, Role};
+use std::collections::BTreeMap;
+
+use super::{RecipeError, Reference, Role, shown};
 
 /// The UNet's blocks with cross-attention, as the loaded model names them, in its own order.
 ///
@@ -85,6 +87,37 @@ impl ModelBlocks {
         }
         Ok(out)
     }
+}
+
+/// Reads the scales of [`Role::Custom`] from `NAME=SCALE,…`. Whether a model has blocks of these names, it says itself
+/// ([`ModelBlocks::injections`]).
+///
+/// # Errors
+/// A part that is no pair, a name without letters or one that comes twice, a scale out of its range.
+pub fn block_scales(text: &str) -> Result<BTreeMap<String, f64>, RecipeError> {
+    let wrong = |why: String| RecipeError::BlockScales { why };
+    let must_be = |words: &str| wrong(format!("has the value '{}', but must be {words}", shown(text)));
+    let mut out = BTreeMap::new();
+    for part in text.split(',') {
+        let Some((name, scale)) = part.split_once('=').map(|(name, scale)| (name.trim(), scale.trim())) else {
+            return Err(must_be("NAME=SCALE,…, such as up_blocks.0.attentions.1=1.0"));
+        };
+        if name.is_empty() {
+            return Err(must_be("NAME=SCALE,…, and one name is empty"));
+        }
+        let Some(number) = scale.parse::<f64>().ok().filter(|scale| (-1.0..=5.0).contains(scale)) else {
+            return Err(wrong(format!(
+                "gives block '{}' the scale '{}', but it must be a number from -1 to 5",
+                shown(name),
+                shown(scale)
+            )));
+        };
+        // Minus zero is zero, so that a recipe has one way to say it.
+        if out.insert(name.to_owned(), number + 0.0).is_some() {
+            return Err(wrong(format!("names the block '{}' twice; give it one scale", shown(name))));
+        }
+    }
+    Ok(out)
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ pub enum RecipeError {
     PreciseNeedsGuidance { guidance: f64 },
     /// A word that is not in the list of choices.
     UnknownChoice { what: &'static str, value: String, valid: &'static [&'static str] },
+    /// Scales of blocks as text that cannot be read; the words go on from the name of the flag or field.
+    BlockScales { why: String },
     /// A recipe written by a newer program.
     NewerVersion { found: u32, known: u32 },
 }
@@ -34,6 +36,7 @@ impl std::fmt::Display for RecipeError {
             Self::UnknownChoice { what, value, valid } => {
                 write!(f, "'{value}' is no {what}; choose one of {}", valid.join(", "))
             }
+            Self::BlockScales { why } => write!(f, "blocks {why}"),
             Self::NewerVersion { found, known } => write!(
                 f,
                 "the recipe has version {found}, but this program knows versions up to {known}; update the program"
@@ -43,3 +46,23 @@ impl std::fmt::Display for RecipeError {
 }
 
 impl std::error::Error for RecipeError {}
+
+/// A value as it is shown in a sentence: long ones are cut.
+pub fn shown(value: &str) -> String {
+    const LONGEST: usize = 100;
+    if value.chars().count() <= LONGEST {
+        return value.to_owned();
+    }
+    value.chars().take(LONGEST).chain(std::iter::once('…')).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_values_are_cut() {
+        assert_eq!(shown(&"é".repeat(500)).chars().count(), 101);
+        assert_eq!(shown("short"), "short");
+    }
+}

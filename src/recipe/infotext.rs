@@ -6,10 +6,14 @@
 
 use std::fmt::Write as _;
 
-use super::{Recipe, Reference, Role, SchedulerName};
+use super::{Lora, Recipe, Reference, Role, SchedulerName};
 
-/// How the built-in model is called there.
+/// How the built-in model is called there. A recipe says nothing, or "built-in" with its content.
 pub(super) const BUILT_IN: &str = "InstantStyle built-in";
+pub(super) const BUILT_IN_CONTENT: &str = "built-in@";
+/// Settings that say how a LoRA is used. The prompt ends in as many `<lora:NAME:STRENGTH>`, as the web UI has them.
+pub(super) const LORA: &str = "LoRA ";
+pub(super) const LORA_TAG: &str = " <lora:";
 
 /// The text of the PNG keyword `parameters`: prompt, negative prompt, and one line of settings.
 ///
@@ -37,16 +41,27 @@ pub fn a1111_parameters(recipe: &Recipe) -> String {
         add("Size", format!("{width}x{height}"));
     }
     let model = &recipe.model.model;
-    add("Model", if model.is_empty() { BUILT_IN.to_owned() } else { model.clone() });
+    let built_in = model.strip_prefix(BUILT_IN_CONTENT).map(|content| format!("{BUILT_IN}@{content}"));
+    add("Model", if model.is_empty() { BUILT_IN.to_owned() } else { built_in.unwrap_or_else(|| model.clone()) });
     if let Some(init) = &recipe.init {
         add("Denoising strength", init.denoise.to_string());
     }
     for (index, reference) in recipe.references.iter().enumerate() {
         add(&format!("Reference {}", index + 1), describe(reference));
     }
+    for (index, Lora { name, strength, blocks, .. }) in recipe.loras.iter().enumerate() {
+        let part = if blocks.is_empty() { String::new() } else { format!("; {}", blocks.join(" ")) };
+        add(&format!("{LORA}{}", index + 1), format!("{name}; {strength}{part}"));
+    }
     add("Version", concat!("InstantStyle Studio ", env!("CARGO_PKG_VERSION")).to_owned());
 
     let mut out = recipe.prompt.clone();
+    for Lora { name, strength, .. } in &recipe.loras {
+        let name = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
+        let name = name.replace([':', '<', '>', '\n', '\r'], "_");
+        // Writing to a string cannot fail.
+        let _ = write!(out, "{LORA_TAG}{name}:{strength}>");
+    }
     if !recipe.negative_prompt.is_empty() {
         out.push_str("\nNegative prompt: ");
         out.push_str(&recipe.negative_prompt);
@@ -149,5 +164,14 @@ mod tests {
         let reference = r#"Reference 1: "a, b\n\"c\".png; style 1; minus 0.5 x rabbit", "#;
         assert!(text.contains(reference), "{text}");
         assert_eq!(text.lines().count(), 2);
+        recipe.model.model = "built-in@37f1".to_owned();
+        recipe.loras = vec![
+            Lora { name: "ink: wash.v2.safetensors".to_owned(), strength: 0.8, ..Lora::default() },
+            Lora { name: "b".to_owned(), blocks: vec!["style".to_owned()], ..Lora::default() },
+        ];
+        let text = a1111_parameters(&recipe);
+        assert!(text.starts_with("a fish, \"big\" <lora:ink_ wash.v2:0.8> <lora:b:1>\n"), "{text}");
+        assert!(text.contains("LoRA 1: \"ink: wash.v2.safetensors; 0.8\", LoRA 2: b; 1; style, "), "{text}");
+        assert!(text.contains("Model: InstantStyle built-in@37f1, "), "{text}");
     }
 }

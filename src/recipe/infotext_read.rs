@@ -3,6 +3,7 @@
 //! Format: `modules/infotext_utils.py`: prompt, `Negative prompt: …`, and a last line of `key: value` pairs, which is one
 //! if it holds at least three. What this program has no place for is named, not dropped in silence.
 
+use super::infotext::{BUILT_IN, LORA, LORA_TAG};
 use super::{Recipe, SchedulerName};
 
 /// Fewer pairs than this are a part of the prompt.
@@ -45,6 +46,12 @@ pub fn read_a1111_parameters(text: &str) -> Option<ForeignSettings> {
             settings.ignored.push(format!("{key} {value}"));
         }
     }
+    // Ours: what they say stands in the settings too, and the prompt was another.
+    for _ in pairs.iter().filter(|(key, _)| key.starts_with(LORA)) {
+        let prompt = &mut settings.recipe.prompt;
+        let tag = prompt.rfind(LORA_TAG).filter(|_| prompt.ends_with('>'));
+        tag.into_iter().for_each(|at| prompt.truncate(at));
+    }
     Some(settings)
 }
 
@@ -78,7 +85,11 @@ impl ForeignSettings {
                 recipe.scheduler.is_some()
             }
             "Model" => {
-                recipe.model.model = if value == super::infotext::BUILT_IN { String::new() } else { value.to_owned() };
+                recipe.model.model = match value.strip_prefix(BUILT_IN) {
+                    Some("") => String::new(),
+                    Some(content) if content.starts_with('@') => format!("built-in{content}"),
+                    _ => value.to_owned(),
+                };
                 true
             }
             key => SILENT.contains(&key),
@@ -157,7 +168,7 @@ fn quoted(text: &str) -> Option<(String, usize)> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-    use super::super::{ModelFiles, Reference, a1111_parameters};
+    use super::super::{Lora, ModelFiles, Reference, a1111_parameters};
     use super::*;
     use proptest::prelude::*;
 
@@ -220,23 +231,28 @@ mod tests {
             || any::<String>().prop_filter("ends the prompt", |text| !text.contains(NEGATIVE) && !text.contains('\r'));
         let numbers =
             (1_u32..=1000, 0.0..=100.0_f64, any::<u64>(), (1_u32..=1024, 1_u32..=1024), 0..SchedulerName::ALL.len());
-        (words(), words(), numbers, ".*", any::<bool>()).prop_map(|(prompt, negative, numbers, name, is_built_in)| {
-            let (steps, guidance, seed, (width, height), scheduler) = numbers;
-            let model = if is_built_in { String::new() } else { "sdxl, \"fine\": 1\\2@1f0c".to_owned() };
-            Recipe {
-                prompt,
-                negative_prompt: negative,
-                steps: Some(steps),
-                guidance: Some(guidance),
-                seed: Some(seed),
-                width: Some(8 * width),
-                height: Some(8 * height),
-                scheduler: Some(SchedulerName::ALL[scheduler]),
-                model: ModelFiles { model, ..ModelFiles::default() },
-                references: vec![Reference { name, ..Reference::default() }],
-                ..Recipe::default()
-            }
-        })
+        let loras = prop::collection::vec((".*", -1.0..=5.0_f64), 0..3);
+        (words(), words(), numbers, ".*", 0..3_usize, loras).prop_map(
+            |(prompt, negative, numbers, name, model, loras)| {
+                let (steps, guidance, seed, (width, height), scheduler) = numbers;
+                let model = ["", "built-in@37f1", "sdxl, \"fine\": 1\\2@1f0c"][model].to_owned();
+                let lora = |(name, strength)| Lora { name, strength, ..Lora::default() };
+                Recipe {
+                    prompt,
+                    negative_prompt: negative,
+                    steps: Some(steps),
+                    guidance: Some(guidance),
+                    seed: Some(seed),
+                    width: Some(8 * width),
+                    height: Some(8 * height),
+                    scheduler: Some(SchedulerName::ALL[scheduler]),
+                    model: ModelFiles { model, ..ModelFiles::default() },
+                    references: vec![Reference { name, ..Reference::default() }],
+                    loras: loras.into_iter().map(lora).collect(),
+                    ..Recipe::default()
+                }
+            },
+        )
     }
 
     proptest! {
@@ -244,8 +260,9 @@ mod tests {
         fn our_text_reads_as_it_was_meant(recipe in recipes()) {
             let text = a1111_parameters(&recipe);
             let ForeignSettings { recipe: read, ignored } = read_a1111_parameters(&text).unwrap();
-            prop_assert_eq!(ignored.len(), 1, "the reference is named: {:?}", ignored);
-            prop_assert_eq!(read, Recipe { references: Vec::new(), ..recipe });
+            let named = 1 + recipe.loras.len();
+            prop_assert_eq!(ignored.len(), named, "the reference and the LoRAs are named: {:?}", ignored);
+            prop_assert_eq!(read, Recipe { references: Vec::new(), loras: Vec::new(), ..recipe });
         }
 
         #[test]

@@ -20,3 +20,10 @@ impl Default for Lora {
         Self { name: String::new(), hash: String::new(), strength: 1.0, blocks: Vec::new() }
     }
 }
+
+impl Lora {
+    /// Reads [`Lora::blocks`] from `NAME,…`.
+    pub fn read_blocks(text: &str) -> Vec<String> {
+        text.split(',').map(|block| block.trim().to_owned()).filter(|block| !block.is_empty()).collect()
+    }
+}

@@ -11,8 +11,8 @@ mod lora;
 mod reference;
 mod settings;
 
-pub use blocks::{Injection, ModelBlocks};
-pub use error::RecipeError;
+pub use blocks::{Injection, ModelBlocks, block_scales};
+pub use error::{RecipeError, shown};
 pub use infotext::a1111_parameters;
 pub use infotext_read::{ForeignSettings, read_a1111_parameters};
 pub use lora::Lora;

@@ -161,6 +161,11 @@ impl Recipe {
         out
     }
 
+    /// Whether a reference enters anywhere by its mode, which takes an adapter.
+    pub fn takes_references(&self) -> bool {
+        self.references.iter().any(|reference| reference.role != Role::Off)
+    }
+
     /// Checks every number against its range (product.md "Ranges"); names the first that is outside.
     pub fn validate(&self) -> Result<(), RecipeError> {
         if self.version > VERSION {
