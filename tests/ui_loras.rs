@@ -45,6 +45,8 @@ fn with_checkpoint(lora: &str) -> (Studio, Window, Arc<FakeEngine>, PathBuf) {
 #[test]
 fn a_lora_is_added_weighed_switched_off_and_undone() {
     let (studio, mut window, fake, lora) = with_checkpoint("brush");
+    let truth = "References cannot be used with this model yet";
+    assert!(window.state().state.notes.at(Place::Model).any(|note| note.text.contains(truth)));
     let strength = |window: &Window| window.state().state.recipe.loras.first().map(|lora| lora.strength);
     click(&mut window, "LoRA: brush.safetensors");
     examined(&mut window);
@@ -54,10 +56,15 @@ fn a_lora_is_added_weighed_switched_off_and_undone() {
     window.run_steps(60);
     assert_eq!(strength(&window), Some(0.5));
 
-    // No adapter goes with it, so that references are set aside.
+    // No adapter goes with it: the same is said when it is chosen, on the card, and instead of a picture.
+    window.get_by_label("Cannot be used with this model yet");
     click(&mut window, "Generate");
-    assert!(errors(&window, Place::Picture)[0].contains("References need an IP-Adapter"));
-    click(&mut window, "Remove reference 1");
+    assert!(errors(&window, Place::Picture)[0].contains(truth));
+    click(&mut window, "Get an IP-Adapter…");
+    window.get_by_role_and_label(Role::Button, "Close the models");
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    click(&mut window, "Switch the references off");
+    assert_eq!(errors(&window, Place::Picture), Vec::<String>::new());
     generate(&mut window, 1);
     let spec = fake.seen().pop().unwrap();
     assert_eq!((spec.model.loras.as_slice(), spec.recipe.loras[0].strength), ([lora.clone()].as_slice(), 0.5));

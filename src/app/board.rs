@@ -142,7 +142,7 @@ impl AppState {
             return;
         }
         if let Err(why) = self.lay_out(wish) {
-            self.notes.error(Place::Board, why);
+            self.tell_refusal(Place::Board, why);
         }
         self.settings.is_board_shown = true;
     }
@@ -169,6 +169,12 @@ impl AppState {
             axis.resolve_pictures(|picture| self.picture_named(picture))?;
             self.tell_pictures_apart(axis);
         }
+        let closed = self.pictures_to_open([Some(&board.x), board.y.as_ref()]);
+        if !closed.is_empty() {
+            self.wants_board = Some(wish.clone());
+            self.find_named(closed);
+            return Ok(());
+        }
         let cells = board.cells(&info.blocks, info.defaults.guidance).map_err(said)?;
         let specs = cells.iter().map(|cell| self.cell_job(&cell.recipe)).collect::<Result<Vec<_>, _>>()?;
         let order = drawing_order(board.columns(), board.rows());
@@ -191,14 +197,13 @@ impl AppState {
         Ok(())
     }
 
-    /// A picture of an axis, among those that are open.
+    /// A picture of an axis, among those that are open or have been.
     fn picture_named(&self, wanted: &PictureName) -> Result<PictureName, String> {
         let hash = match wanted.hash.as_str() {
             "" => self.axis_names().into_iter().find(|(name, _)| *name == wanted.name).map(|(_, hash)| hash.to_owned()),
             hash => Some(hash.to_owned()),
         };
-        let found = hash.and_then(|hash| self.pictures.get(&hash)).map(|opened| &opened.picture);
-        let found = found.map(|picture| PictureName { hash: picture.hash.clone(), name: picture.name.clone() });
+        let found = hash.and_then(|hash| self.pictures.known(&hash));
         found.ok_or_else(|| format!("no reference is named '{}'; add the picture as a reference first", wanted.name))
     }
 

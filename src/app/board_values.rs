@@ -7,7 +7,7 @@ use super::background::Done;
 use super::notes::Place;
 use super::references::{self, Dropped, Opened};
 use super::state::AppState;
-use crate::recipe::{Role, SchedulerName};
+use crate::recipe::{Recipe, Role, SchedulerName};
 
 impl AppState {
     /// Values for `field`, of which the axis can be painted as it is; empty where there are none.
@@ -27,7 +27,11 @@ impl AppState {
                 listed(names.iter().map(|name| format!("{name}=1")))
             }
             "reference" | "init" => {
-                let mut names: Vec<String> = self.axis_names().into_iter().map(|(name, _)| name).collect();
+                let Recipe { references, init, .. } = &self.recipe;
+                let init = init.iter().filter(|_| field == "init").map(|init| &init.hash);
+                let own: Vec<&String> = references.iter().map(|reference| &reference.hash).chain(init).collect();
+                let names = self.axis_names().into_iter().filter(|(_, hash)| own.iter().any(|own| *own == hash));
+                let mut names: Vec<String> = names.map(|(name, _)| name).collect();
                 names.sort_unstable();
                 listed(names)
             }
@@ -78,13 +82,11 @@ impl AppState {
     /// All pictures that an axis may name, by name and hash. Where several share a name, those opened later are counted:
     /// "ref.png (2)".
     pub(super) fn axis_names(&self) -> Vec<(String, &str)> {
-        let mut opened: Vec<_> = self.pictures.values().collect();
-        opened.sort_unstable_by_key(|opened| opened.number);
-        let names: BTreeSet<&str> = opened.iter().map(|opened| opened.picture.name.as_str()).collect();
+        let opened: Vec<_> = self.pictures.all_known().collect();
+        let names: BTreeSet<&str> = opened.iter().map(|(name, _)| *name).collect();
         let mut out: Vec<(String, &str)> = Vec::new();
         let mut counts: HashMap<&str, u32> = HashMap::new();
-        for opened in &opened {
-            let name = opened.picture.name.as_str();
+        for (name, hash) in opened {
             let count = counts.entry(name).or_default();
             let told = loop {
                 *count += 1;
@@ -99,7 +101,7 @@ impl AppState {
                     }
                 }
             };
-            out.push((told, &opened.picture.hash));
+            out.push((told, hash));
         }
         out
     }

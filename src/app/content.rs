@@ -43,7 +43,7 @@ impl AppState {
                 for notice in opened.picture.notices.iter().chain(&opened.not_kept) {
                     self.notes.info(Place::Content, notice.clone());
                 }
-                self.keep_open(*opened);
+                self.pictures.insert(hash.clone(), *opened);
                 let denoise = self.recipe.init.as_ref().map_or(Init::default().denoise, |init| init.denoise);
                 self.recipe.init = Some(Init { hash, name, denoise });
                 self.undo.mark(&self.recipe);

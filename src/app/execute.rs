@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::background::{Background, Done};
 use super::command::Command;
 use super::job::Job;
-use super::notes::Place;
+use super::notes::{Offer, Place};
 use super::references::Dropped;
 use super::state::{AppState, Shown};
 use super::{dialogs, files};
@@ -66,7 +66,7 @@ impl AppState {
             Command::UseAsReference(id) => self.use_as_reference(id),
             Command::RemoveFromHistory(id) => self.remove_from_history(id),
             Command::PutBackIntoHistory => {
-                self.notes.clear_put_back();
+                self.notes.clear_offer(Offer::PutBack);
                 if let Some(id) = self.history.put_back() {
                     self.show(id);
                 }
@@ -187,7 +187,7 @@ impl AppState {
         let (recipe, model) = match self.job_parts(Recipe { seed: Some(seed), ..self.recipe.clone() }) {
             Ok(parts) => parts,
             Err(why) => {
-                self.notes.error(Place::Picture, why);
+                self.tell_refusal(Place::Picture, why);
                 return false;
             }
         };

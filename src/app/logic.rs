@@ -42,6 +42,8 @@ impl AppState {
         }
         self.try_loras();
         self.follow_few_step();
+        self.forget_told_references();
+        self.free_pictures();
         self.hear_jobs();
         self.pump_board();
         self.count_prompts();
@@ -73,7 +75,10 @@ impl AppState {
                 self.asked_for.remove(&hash);
                 match result {
                     Ok(opened) => self.take_picture(*opened),
-                    Err(why) => self.notes.error(Place::References, why),
+                    Err(why) => {
+                        self.pictures.forget(&hash);
+                        self.notes.error(Place::References, why);
+                    }
                 }
                 self.go_on();
             }
@@ -148,10 +153,9 @@ impl AppState {
         });
     }
 
-    /// Small copies of a recipe's references, as far as they are open.
+    /// Small copies of a recipe's references, as far as they have been open.
     pub(super) fn small_copies(&self, recipe: &Recipe) -> Vec<CarriedReference> {
-        let opened = recipe.references.iter().filter_map(|reference| self.picture(reference));
-        opened.filter_map(|opened| opened.small.clone()).collect()
+        recipe.references.iter().filter_map(|reference| self.pictures.small(&reference.hash)).cloned().collect()
     }
 
     /// Writes a picture of the history into the pictures folder.
@@ -165,14 +169,7 @@ impl AppState {
         for notice in opened.picture.notices.iter().chain(&opened.not_kept) {
             self.notes.info(Place::References, notice.clone());
         }
-        self.keep_open(opened);
-    }
-
-    /// A picture that is opened once more keeps its number.
-    pub(super) fn keep_open(&mut self, opened: Opened) {
-        let known = self.pictures.get(&opened.picture.hash).map(|known| known.number);
-        let number = known.unwrap_or_else(|| self.new_id());
-        self.pictures.insert(opened.picture.hash.clone(), Opened { number, ..opened });
+        self.pictures.insert(opened.picture.hash.clone(), opened);
     }
 
     /// Opens what the recipe names and is not open yet, from the library.

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use super::background::Done;
+use super::model_references::{NO_REFERENCES, uses_references};
 use super::models::ModelsDone;
 use super::notes::Place;
 use super::state::AppState;
 use crate::engine::{self, LoraInfo, ModelPaths};
 use crate::models::{Part, name_of};
-use crate::recipe::{Lora, Recipe, Role};
+use crate::recipe::{Lora, Recipe};
 
 impl AppState {
     /// Where the file of a LoRA lies, as far as it is known.
@@ -152,13 +153,8 @@ impl AppState {
     /// # Errors
     /// What is missing, in one sentence.
     pub(super) fn job_parts(&self, mut recipe: Recipe) -> Result<(Recipe, ModelPaths), String> {
-        let is_used = |role: &Role| *role != Role::Off;
-        if self.model_info().is_some_and(|info| info.image_processor.is_none())
-            && recipe.references.iter().any(|reference| is_used(&reference.role))
-        {
-            return Err("references need an IP-Adapter that goes with the model, and none is chosen; \
-                        choose one in Models, or set the references to Off"
-                .to_owned());
+        if !self.takes_references() && uses_references(&recipe) {
+            return Err(NO_REFERENCES.to_owned());
         }
         recipe.loras.retain(|lora| lora.strength != 0.0);
         let path = |lora: &Lora| {

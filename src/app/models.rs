@@ -111,6 +111,8 @@ pub struct Models {
     pub(super) waiting_pickled: VecDeque<Pickled>,
     /// The model of the list whose licence is being shown.
     pub asking: Option<String>,
+    /// The models are to be shown; whoever shows them takes this back.
+    pub wants_panel: bool,
     /// The list of downloads is to be shown; whoever shows it takes this back.
     pub wants_downloads: bool,
     /// Why the model that was chosen is not the one that is open.
@@ -169,6 +171,7 @@ impl Models {
             pickled: None,
             waiting_pickled: VecDeque::new(),
             asking: None,
+            wants_panel: false,
             wants_downloads: false,
             missing: None,
             lora_troubles: BTreeMap::new(),
@@ -266,6 +269,8 @@ impl AppState {
             ModelsCommand::ShowDownload(name) => {
                 (self.models.asking, self.models.wants_downloads) = (Some(name), true);
             }
+            ModelsCommand::ShowAdapters => self.show_adapters(),
+            ModelsCommand::ReferencesOff => self.switch_references_off(),
             ModelsCommand::Ask(name) => self.models.asking = Some(name),
             ModelsCommand::Decline => self.models.asking = None,
             ModelsCommand::Accept(name) => self.fetch(&name),

@@ -150,7 +150,6 @@ impl AppState {
         self.models.own_defaults = Some(info.defaults.clone());
         self.models.fit = fit;
         self.remember(&info.files, &paths);
-        let takes_references = info.image_processor.is_some();
         let files = if paths == ModelPaths::default() { ModelFiles::default() } else { info.files.clone() };
         self.model = ModelState::Ready(info);
         self.follow_few_step();
@@ -181,10 +180,8 @@ impl AppState {
             self.recipe.model = files;
             self.undo.mark(&self.recipe);
         }
-        if why == Opening::Chosen && !takes_references {
-            let said =
-                "No IP-Adapter that fits was found, so references are not used; get one in Models, under Download";
-            self.notes.info(Place::Model, said);
+        if why == Opening::Chosen {
+            self.tell_of_references();
         }
     }
 

@@ -49,6 +49,10 @@ pub enum ModelsCommand {
     Ask(String),
     /// The same, from elsewhere than the list of downloads.
     ShowDownload(String),
+    /// Shows which IP-Adapters there are for the model.
+    ShowAdapters,
+    /// Goes without references, which stay in the list.
+    ReferencesOff,
     Decline,
     /// The licences are accepted: fetches.
     Accept(String),

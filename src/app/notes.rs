@@ -12,10 +12,18 @@ pub struct Note {
     pub kind: NoteKind,
     pub place: Place,
     pub text: String,
-    /// Offers to take the last removal back.
-    pub can_put_back: bool,
+    pub offer: Option<Offer>,
     /// Filled in by the first look at the clock.
     shown_at: Option<f64>,
+}
+
+/// What a message offers to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offer {
+    /// To take the last removal back.
+    PutBack,
+    /// To switch the references off, or to get an IP-Adapter for them.
+    References,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,22 +59,28 @@ impl Notes {
     pub fn error(&mut self, place: Place, text: impl Into<String>) {
         let text = text.into();
         tracing::warn!("told at {place:?}: {text}");
-        self.add(NoteKind::Error, place, text, false);
+        self.add(NoteKind::Error, place, text, None);
     }
 
     pub fn info(&mut self, place: Place, text: impl Into<String>) {
-        self.add(NoteKind::Info, place, text.into(), false);
+        self.add(NoteKind::Info, place, text.into(), None);
     }
 
     pub fn removed(&mut self, text: impl Into<String>) {
-        self.add(NoteKind::Info, Place::Picture, text.into(), true);
+        self.add(NoteKind::Info, Place::Picture, text.into(), Some(Offer::PutBack));
     }
 
-    fn add(&mut self, kind: NoteKind, place: Place, text: String, can_put_back: bool) {
+    /// That references cannot be used, with what helps; said at one place at a time.
+    pub fn references(&mut self, kind: NoteKind, place: Place, text: impl Into<String>) {
+        self.clear_offer(Offer::References);
+        self.add(kind, place, text.into(), Some(Offer::References));
+    }
+
+    fn add(&mut self, kind: NoteKind, place: Place, text: String, offer: Option<Offer>) {
         let text = sentence(&text);
         self.list.retain(|note| note.text != text || note.place != place);
         self.last_id += 1;
-        self.list.push(Note { id: self.last_id, kind, place, text, can_put_back, shown_at: None });
+        self.list.push(Note { id: self.last_id, kind, place, text, offer, shown_at: None });
         let here = self.list.iter().filter(|note| note.place == place).count();
         if here > MOST_AT_A_PLACE
             && let Some(oldest) = self.list.iter().position(|note| note.place == place)
@@ -87,8 +101,8 @@ impl Notes {
         self.list.retain(|note| note.place != place || note.kind != NoteKind::Error);
     }
 
-    pub fn clear_put_back(&mut self) {
-        self.list.retain(|note| !note.can_put_back);
+    pub fn clear_offer(&mut self, offer: Offer) {
+        self.list.retain(|note| note.offer != Some(offer));
     }
 
     pub fn at(&self, place: Place) -> impl Iterator<Item = &Note> {
@@ -101,8 +115,10 @@ impl Notes {
             note.shown_at.get_or_insert(now);
         }
         let left = |note: &Note| INFO_SECS - (now - note.shown_at.unwrap_or(now));
-        self.list.retain(|note| note.kind == NoteKind::Error || left(note) > 0.0);
-        self.list.iter().filter(|note| note.kind == NoteKind::Info).map(left).reduce(f64::min)
+        // That of the references goes with its cause.
+        let stays = |note: &Note| note.kind == NoteKind::Error || note.offer == Some(Offer::References);
+        self.list.retain(|note| stays(note) || left(note) > 0.0);
+        self.list.iter().filter(|note| !stays(note)).map(left).reduce(f64::min)
     }
 }
 

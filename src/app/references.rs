@@ -17,10 +17,6 @@ pub struct Opened {
     pub small: Option<CarriedReference>,
     /// Why the file could not be kept in the library.
     pub not_kept: Option<String>,
-    /// Grows in the order in which pictures were opened; 0 until [`AppState::keep_open`].
-    ///
-    /// [`AppState::keep_open`]: super::AppState::keep_open
-    pub number: u64,
 }
 
 /// A file that was dropped, pasted or named.
@@ -78,7 +74,7 @@ fn opened(picture: Picture, kept: Result<(), LibraryError>) -> Box<Opened> {
     let thumbnail = Arc::new(library::thumbnail(&picture.rgb));
     let not_kept = kept.err().map(|error| format!("'{}' will be asked for again next time ({error})", picture.name));
     let small = CarriedReference::of(&picture).ok();
-    Box::new(Opened { picture: Arc::new(picture), thumbnail, small, not_kept, number: 0 })
+    Box::new(Opened { picture: Arc::new(picture), thumbnail, small, not_kept })
 }
 
 fn keep(

@@ -1,6 +1,6 @@
 //! Everything that the window shows.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,6 +17,7 @@ use super::live::Live;
 use super::looking::Seen;
 use super::models::Models;
 use super::notes::{Notes, Place};
+use super::pictures::Pictures;
 use super::references::{Dropped, Opened};
 use super::session::{Saver, Session, Settings};
 use super::shelf::Shelf;
@@ -100,7 +101,7 @@ pub struct AppState {
     pub(super) seen: Latest<Seen, Option<Arc<RgbImage>>>,
     /// How long the prompts are, in the order of [`Prompt::ALL`](super::Prompt::ALL).
     pub(super) counts: [Latest<String, Option<PromptCount>>; 2],
-    pub(super) pictures: HashMap<String, Opened>,
+    pub(super) pictures: Pictures,
     /// Pictures of the library that are being opened.
     pub(super) asked_for: HashSet<String>,
     /// Generate was pressed while a reference or the model was still being opened.
@@ -160,7 +161,7 @@ impl AppState {
             live: Live::default(),
             seen: Latest::default(),
             counts: Default::default(),
-            pictures: HashMap::new(),
+            pictures: Pictures::default(),
             asked_for: HashSet::new(),
             wants_picture: false,
             wants_board: None,

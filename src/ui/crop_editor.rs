@@ -50,10 +50,7 @@ pub fn crop_editor(ctx: &Context, state: &mut AppState, textures: &mut Textures)
     let modal = widgets::sheet(ctx, "crop editor", 24).show(ctx, |ui| {
         ui.set_width(sizes.width);
         ui.label(RichText::new("What the model sees").heading().strong());
-        widgets::hint(
-            ui,
-            "The image encoder takes a square. Drag it, or use the arrow keys; scroll or + and − to zoom",
-        );
+        widgets::hint(ui, "The model sees a square of it. Drag it, or use the arrow keys; scroll or + and − to zoom");
         ui.add_space(tokens::SPACE_S);
         let Some(opened) = state.picture(&reference) else {
             ui.label(format!("'{}' is not open", reference.name));
@@ -196,11 +193,11 @@ fn encoder_view(ui: &mut Ui, side: f32, state: &mut AppState, textures: &mut Tex
             let texture = textures.get(ui.ctx(), "seen by the encoder", &square);
             Image::new(&texture).paint_at(ui, rect);
             let side = square.width();
-            response.on_hover_text(format!("{side} × {side} pixels, as the image encoder gets them"));
+            response.on_hover_text(format!("{side} × {side} pixels, just as the model gets them"));
         }
         None if state.model_info().is_some_and(|info| info.image_processor.is_none()) => {
             let font = egui::FontId::proportional(tokens::TEXT_SMALL);
-            let text = "This model has no image encoder";
+            let text = "The model needs an IP-Adapter";
             ui.painter().text(rect.center(), egui::Align2::CENTER_CENTER, text, font, palette(ui).text_weak);
         }
         None => {}

@@ -262,8 +262,7 @@ fn companions(ui: &mut Ui, state: &AppState, adapter: Option<&std::path::Path>, 
         }
         None if item.brings_adapter() => drop(ui.label("It brings its own IP-Adapter and image encoder.")),
         None => {
-            let said =
-                "No IP-Adapter that goes with it was found, so references would not be used. Get one under Download.";
+            let said = "References cannot be used with it yet: no IP-Adapter that goes with it was found. Get one under Download.";
             ui.label(RichText::new(said).color(palette(ui).accent));
         }
     }

@@ -38,6 +38,9 @@ impl ModelsPanel {
     /// False once the panel was closed.
     pub fn show(&mut self, ctx: &Context, state: &mut AppState, commands: &mut Vec<Command>) -> bool {
         state.watch_models();
+        if std::mem::take(&mut state.models.wants_panel) {
+            self.tab = Tab::Found;
+        }
         if std::mem::take(&mut state.models.wants_downloads) {
             self.tab = Tab::Download;
         }

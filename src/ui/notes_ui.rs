@@ -3,7 +3,7 @@
 use egui::{Align, Button, CornerRadius, Frame, Layout, Margin, RichText, Stroke, Ui, WidgetInfo, vec2};
 
 use super::tokens::{self, palette};
-use crate::app::{AppState, Command, Note, NoteKind, Notes, Place};
+use crate::app::{AppState, Command, ModelsCommand, Note, NoteKind, Notes, Offer, Place};
 
 /// What the buttons beside the text take.
 const CLOSE_WIDTH: f32 = 40.0;
@@ -39,14 +39,25 @@ fn note_ui(ui: &mut Ui, note: &Note, commands: &mut Vec<Command>) {
     frame.stroke(Stroke::new(1.0, colours.line)).show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.horizontal_top(|ui| {
-            let room = CLOSE_WIDTH + if note.can_put_back { PUT_BACK_WIDTH } else { 0.0 };
+            let can_put_back = note.offer == Some(Offer::PutBack);
+            let room = CLOSE_WIDTH + if can_put_back { PUT_BACK_WIDTH } else { 0.0 };
             let width = (ui.available_width() - room).max(40.0);
             ui.allocate_ui_with_layout(vec2(width, 0.0), Layout::top_down(Align::Min), |ui| {
                 ui.set_width(width);
                 ui.add_space(3.0);
                 ui.label(RichText::new(&note.text).color(text));
+                if note.offer == Some(Offer::References) {
+                    ui.horizontal_wrapped(|ui| {
+                        if ui.button("Switch the references off").clicked() {
+                            commands.push(Command::Models(ModelsCommand::ReferencesOff));
+                        }
+                        if ui.button("Get an IP-Adapter…").clicked() {
+                            commands.push(Command::Models(ModelsCommand::ShowAdapters));
+                        }
+                    });
+                }
             });
-            if note.can_put_back && ui.button("Undo removal").clicked() {
+            if can_put_back && ui.button("Undo removal").clicked() {
                 commands.push(Command::PutBackIntoHistory);
             }
             let close = ui

@@ -5,6 +5,7 @@ use egui::{
     vec2,
 };
 
+use super::commands::keys_of;
 use super::dragging::{self, DraggedPicture};
 use super::textures::Textures;
 use super::tokens::{self, palette};
@@ -29,8 +30,9 @@ pub fn references_panel(ui: &mut Ui, state: &AppState, textures: &mut Textures, 
 
 fn contents(ui: &mut Ui, state: &AppState, textures: &mut Textures, commands: &mut Vec<Command>) -> bool {
     widgets::heading_row(ui, "References", |ui| {
-        let open = ui.button("Open…").on_hover_text("Choose pictures whose style is to be taken (Ctrl+O)");
-        if open.clicked() {
+        let keys = keys_of(ui.ctx(), "Open references…");
+        let tip = format!("Choose pictures whose style is to be taken ({keys})");
+        if ui.button("Open…").on_hover_text(tip).clicked() {
             commands.push(Command::OpenReferences);
         }
     });
@@ -118,6 +120,7 @@ fn card(ui: &mut Ui, state: &AppState, index: usize, textures: &mut Textures, co
                 let missing = state.picture(reference).is_none();
                 let taken = match missing {
                     true => "Not open".to_owned(),
+                    false if is_on && !state.takes_references() => "Cannot be used with this model yet".to_owned(),
                     false if is_on => words::mode(&reference.role).to_owned(),
                     false => format!("Off, otherwise {}", words::mode(&state.resting_role(reference)).to_lowercase()),
                 };

@@ -264,6 +264,9 @@ impl StudioApp {
 
     /// What lies over the window.
     fn sheets(&mut self, ctx: &Context, commands: &mut Vec<Command>) {
+        if self.state.models.wants_panel {
+            self.sheet = Sheet::Models;
+        }
         let is_open = !matches!(self.sheet, Sheet::None);
         if is_open && !self.had_sheet {
             // The keyboard goes into the sheet, not on below it.
