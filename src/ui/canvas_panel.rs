@@ -144,15 +144,18 @@ fn toolbar(
 
 /// What can be done with a finished picture; true when it is to be copied.
 fn actions(ui: &mut Ui, state: &AppState, id: u64, commands: &mut Vec<Command>) -> bool {
-    if ui.button("Save as…").on_hover_text("Write a copy where you want it (Ctrl+S)").clicked() {
+    let tip = format!("Write a copy where you want it ({})", keys_of(ui.ctx(), "Save picture as…"));
+    if ui.button("Save as…").on_hover_text(tip).clicked() {
         commands.push(Command::SaveAs(id));
     }
     compare_button(ui, state, id, commands);
-    let copy = ui.button("Copy").on_hover_text("Copy the picture (Ctrl+Shift+C)").clicked();
+    let tip = format!("Copy the picture ({})", keys_of(ui.ctx(), "Copy picture"));
+    let copy = ui.button("Copy").on_hover_text(tip).clicked();
     if ui.button("Use as reference").on_hover_text("Take the style of this picture next").clicked() {
         commands.push(Command::UseAsReference(id));
     }
-    let tip = "Bring back all that made this picture, with its seed (Ctrl+R)";
+    let keys = keys_of(ui.ctx(), "Restore the picture's settings");
+    let tip = format!("Bring back all that made this picture, with its seed ({keys})");
     if ui.button("Restore settings").on_hover_text(tip).clicked() {
         commands.push(Command::RestoreSettings(id));
     }
@@ -204,7 +207,8 @@ fn compare(ui: &mut Ui, other: &CanvasContent, shown: &CanvasContent, look: &mut
 /// From right to left.
 pub fn zoom(ui: &mut Ui, view: &mut View) {
     let one = ui.selectable_label(!view.fit && view.zoom == 1.0, "1:1");
-    if one.on_hover_text("Actual pixels (Ctrl+1)").clicked() {
+    let tip = format!("Actual pixels ({})", keys_of(ui.ctx(), "Actual pixels"));
+    if one.on_hover_text(tip).clicked() {
         *view = View { zoom: 1.0, pan: [0.0; 2], fit: false };
     }
     let tip = format!("Show the whole picture ({})", keys_of(ui.ctx(), "Fit the picture"));
@@ -231,6 +235,8 @@ fn caption(state: &AppState) -> String {
 }
 
 fn empty_state(ui: &mut Ui, state: &AppState, rect: egui::Rect) {
+    let keys = keys_of(ui.ctx(), "Generate");
+    let ready = format!("Your words, in the style of the reference. {keys} does the same");
     let (title, text) = match (&state.model, state.jobs.front(), state.shown) {
         (ModelState::Failed(_), ..) => ("The model did not open", "Choose another at the top left"),
         (_, None, Shown::Nothing) if state.waiting().is_some() => {
@@ -241,7 +247,7 @@ fn empty_state(ui: &mut Ui, state: &AppState, rect: egui::Rect) {
         _ if state.recipe.references.is_empty() => {
             ("Drop a picture whose style you like", "Then type what to paint and press Generate")
         }
-        _ => ("Press Generate to paint", "Your words, in the style of the reference. Ctrl+Enter does the same"),
+        _ => ("Press Generate to paint", ready.as_str()),
     };
     let place = egui::Rect::from_center_size(rect.center(), vec2(rect.width().min(420.0), 80.0));
     ui.scope_builder(UiBuilder::new().max_rect(place).layout(Layout::top_down(Align::Center)), |ui| {

@@ -2,7 +2,7 @@
 
 use egui::{CornerRadius, Image, RichText, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo, vec2};
 
-use super::commands::WindowCommand;
+use super::commands::{WindowCommand, keys_of};
 use super::dragging::{self, DraggedPicture};
 use super::textures::Textures;
 use super::tokens::{self, palette};
@@ -18,7 +18,9 @@ pub fn history_strip(
 ) -> Option<WindowCommand> {
     ui.horizontal_centered(|ui| {
         let library = egui::Button::new("All pictures…").min_size(vec2(0.0, tokens::CONTROL_HEIGHT));
-        let library = ui.add(library).on_hover_text("Search, rate and take up again what you have made (Ctrl+Shift+L)");
+        let keys = keys_of(ui.ctx(), "All pictures…");
+        let tip = format!("Search, rate and take up again what you have made ({keys})");
+        let library = ui.add(library).on_hover_text(tip);
         let exports = strip(ui, state, textures, commands);
         library.clicked().then_some(WindowCommand::Library).or(exports.then_some(WindowCommand::ExportShown))
     })
@@ -124,7 +126,8 @@ fn thumbnail(
                 ui.close();
             }
         }
-        let tip = "One or many, into a folder, in the format and under names of your choice (Ctrl+Shift+E)";
+        let keys = keys_of(ui.ctx(), "Export pictures…");
+        let tip = format!("One or many, into a folder, in the format and under names of your choice ({keys})");
         if ui.button("Export…").on_hover_text(tip).clicked() {
             commands.push(Command::Show(entry.id));
             exports = true;

@@ -94,9 +94,10 @@ fn scale(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) {
 
 fn buttons(ui: &mut Ui, state: &mut AppState, commands: &mut Vec<Command>) -> Option<WindowCommand> {
     ui.add_space(tokens::SPACE_M);
+    let keys = keys_of(ui.ctx(), "Generate");
     let tip = match state.estimate_secs() {
-        Some(secs) => format!("Paint it (Ctrl+Enter). It takes about {}", duration(secs)),
-        None => "Paint it (Ctrl+Enter)".to_owned(),
+        Some(secs) => format!("Paint it ({keys}). It takes about {}", duration(secs)),
+        None => format!("Paint it ({keys})"),
     };
     if accent_button(ui, "Generate", vec2(112.0, tokens::LARGE_CONTROL_HEIGHT)).on_hover_text(tip).clicked() {
         commands.push(Command::Generate);
@@ -124,9 +125,10 @@ fn live(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) {
     let is_on = state.settings.is_live;
     let button = egui::Button::new("Live").selected(is_on).min_size(vec2(56.0, tokens::LARGE_CONTROL_HEIGHT));
     let is_possible = is_on || !matches!(state.live_pace(), LivePace::TooSlow(_));
+    let keys = keys_of(ui.ctx(), "Live mode on or off");
     let tip = match state.live_pace() {
-        LivePace::Fine => "Paint again by itself whenever a setting changes (Ctrl+L)".to_owned(),
-        LivePace::Slow(secs) => format!("Paint again by itself, about {} a picture (Ctrl+L)", duration(secs)),
+        LivePace::Fine => format!("Paint again by itself whenever a setting changes ({keys})"),
+        LivePace::Slow(secs) => format!("Paint again by itself, about {} a picture ({keys})", duration(secs)),
         LivePace::TooSlow(secs) => format!("Too slow for live mode: about {} a picture", duration(secs)),
     };
     let response = ui.add_enabled(is_possible, button).on_hover_text(&tip).on_disabled_hover_text(&tip);
