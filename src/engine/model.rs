@@ -209,12 +209,9 @@ impl Model {
         self.text.get(1)
     }
 
-    /// SDXL's own VAE overflows in f16, wherever it comes from; there is one that does not.
+    /// SDXL's own VAE overflows in f16, in the model's folder or in one given in its place; there is one that does not.
     pub fn has_overflowing_vae(&self) -> bool {
-        // A file alone does not say it as a folder does, but by its name.
-        let named = self.files.vae.to_lowercase();
-        let is_fixed = self.vae_config.force_upcast != Some(true) || named.contains("fp16") && named.contains("fix");
-        self.text.len() == 2 && self.vae_config.latent_channels == 4 && !is_fixed
+        self.text.len() == 2 && self.vae_config.latent_channels == 4 && self.vae_config.force_upcast == Some(true)
     }
 
     /// For what does not depend on LoRAs.
@@ -272,7 +269,8 @@ pub(super) fn vae_part(
     let file = file.ok_or_else(|| WeightsError::IsFolder { file: path.display().to_string() })?;
     let (config, weights) = open_vae(&file, scaling_factor)?;
     let config = AutoencoderKlConfig::deserialize(config).map_err(|e| EngineError::Input(e.to_string()))?;
-    Ok((config, weights))
+    // Nor whether it overflows: who gives a VAE of its own mostly gives the one that does not.
+    Ok((AutoencoderKlConfig { force_upcast: None, ..config }, weights))
 }
 
 fn text_tower(folder: &ModelFolder, is_second: bool, notices: &mut Vec<String>) -> Result<TextTower, EngineError> {

@@ -31,7 +31,7 @@ pub struct AutoencoderKlConfig {
     pub use_quant_conv: bool,
     pub use_post_quant_conv: bool,
     pub mid_block_add_attention: bool,
-    /// It overflows in f16, as SDXL's own does.
+    /// It overflows in f16, as SDXL's own does; None where nobody says.
     pub force_upcast: Option<bool>,
 }
 
