@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use egui::{DragValue, Grid, RichText, Slider, SliderClamping, Ui, vec2};
 
+use super::seed_field::{SEED_WIDTH, seed_field};
 use super::style_panel::{LIMITS, REACH};
 use super::tokens;
 use super::widgets::{self, SliderRow, icon, optional_slider, row_label, slider_look};
@@ -45,17 +46,16 @@ pub fn advanced_panel(ui: &mut Ui, state: &mut AppState, commands: &mut Vec<Comm
 }
 
 fn seed(ui: &mut Ui, state: &mut AppState, commands: &mut Vec<Command>) {
-    ui.horizontal(|ui| {
+    let wrong = ui.horizontal(|ui| {
         let label = row_label(ui, "Seed", "The same seed and settings make the same picture again");
-        match &mut state.recipe.seed {
-            Some(seed) => {
-                let field = ui.add_sized(vec2(110.0, tokens::CONTROL_HEIGHT), DragValue::new(seed).speed(1.0));
-                field.labelled_by(label.id);
-            }
+        let wrong = match &mut state.recipe.seed {
+            Some(seed) => seed_field(ui, seed, &label),
             None => {
-                ui.add_sized(vec2(110.0, tokens::CONTROL_HEIGHT), egui::Label::new(RichText::new("random").weak()));
+                let random = egui::Label::new(RichText::new("random").weak());
+                ui.add_sized(vec2(SEED_WIDTH, tokens::CONTROL_HEIGHT), random);
+                None
             }
-        }
+        };
         let is_locked = state.recipe.seed.is_some();
         let lock = ui.add(egui::Button::new("Lock").selected(is_locked));
         lock.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, is_locked, "Lock the seed"));
@@ -67,7 +67,11 @@ fn seed(ui: &mut Ui, state: &mut AppState, commands: &mut Vec<Command>) {
         if roll.on_hover_text("Choose a new seed by chance and lock it (Ctrl+D)").clicked() {
             commands.push(Command::RollSeed);
         }
+        wrong
     });
+    if let Some(wrong) = wrong.inner {
+        ui.label(RichText::new(wrong).small().color(tokens::palette(ui).error));
+    }
 }
 
 fn size(ui: &mut Ui, state: &mut AppState, info: &ModelInfo) {
@@ -75,13 +79,21 @@ fn size(ui: &mut Ui, state: &mut AppState, info: &ModelInfo) {
     ui.horizontal(|ui| {
         let label = row_label(ui, "Size", "Width and height in pixels; models paint best near their own size");
         let side = |ui: &mut Ui, setting: &mut Option<u32>, default: u32, name: &str| {
-            let mut value = setting.unwrap_or(default);
+            let before = setting.unwrap_or(default);
+            let mut value = before;
             let step = info.size_step;
+            let whole_steps = |value: f64| (value / f64::from(step)).floor() * f64::from(step);
             let field = DragValue::new(&mut value).range(step..=4096).speed(f64::from(step) / 4.0).suffix(" px");
+            // What is typed is taken in whole steps at once: a number that changes afterwards would replace the digits so far.
+            let field = field.custom_parser(|text| text.trim().parse().ok().map(whole_steps));
+            let field = field.clamp_existing_to_range(false);
             let field = ui.add_sized(vec2(84.0, tokens::CONTROL_HEIGHT), field).labelled_by(label.id);
             field.widget_info(|| egui::WidgetInfo::labeled(egui::Role::SpinButton, true, name));
-            let value = (value / step * step).max(step);
-            *setting = (value != default).then_some(value);
+            // A size that nobody has touched stays as it is, said or left open.
+            if value != before {
+                let value = (value / step * step).max(step);
+                *setting = (value != default).then_some(value);
+            }
         };
         side(ui, &mut state.recipe.width, width, "Width");
         ui.label("×");
@@ -94,7 +106,8 @@ fn sampling(ui: &mut Ui, state: &mut AppState, info: &ModelInfo) {
     let defaults = &info.defaults;
     ui.horizontal(|ui| {
         let label = row_label(ui, "Sampler", "How noise is turned into a picture, step by step");
-        let mut chosen = recipe.scheduler.unwrap_or(defaults.scheduler);
+        let before = recipe.scheduler.unwrap_or(defaults.scheduler);
+        let mut chosen = before;
         let combo = widgets::combo("sampler", ui.available_width(), words::sampler(chosen));
         let combo = combo.show_ui(ui, |ui| {
             for name in SchedulerName::ALL {
@@ -102,7 +115,9 @@ fn sampling(ui: &mut Ui, state: &mut AppState, info: &ModelInfo) {
             }
         });
         combo.response.labelled_by(label.id);
-        recipe.scheduler = (chosen != defaults.scheduler).then_some(chosen);
+        if chosen != before {
+            recipe.scheduler = (chosen != defaults.scheduler).then_some(chosen);
+        }
     });
     let mut steps = recipe.steps.map(f64::from);
     let row = SliderRow {
@@ -175,6 +190,7 @@ fn blocks(ui: &mut Ui, state: &mut AppState, info: &ModelInfo) {
                 bar.mark_changed();
             }
             let field = DragValue::new(&mut scale).range(LIMITS).speed(0.01).fixed_decimals(2);
+            let field = field.clamp_existing_to_range(false);
             let field = ui.add_sized(vec2(54.0, 22.0), field).labelled_by(label.id);
             if bar.changed() || field.changed() {
                 moved = Some((name.clone(), scale));

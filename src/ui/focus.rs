@@ -2,6 +2,7 @@
 //!
 //! Whoever clicks knows where they are, so the ring comes with the first key and goes with the next click.
 
+use egui::text_edit::TextEditState;
 use egui::{Context, CornerRadius, Id, Key, LayerId, Rect, Stroke, StrokeKind, Ui};
 
 use super::tokens::{self, DARK, LIGHT};
@@ -13,6 +14,8 @@ const DISTANCE: f32 = 2.0;
 pub struct Focus {
     is_by_keys: bool,
     before: Option<Id>,
+    /// What had the focus when the last frame ended: Esc takes it away before anyone sees the key.
+    last: Option<Id>,
 }
 
 /// Where the window keeps the place to which Tab has gone a frame ago.
@@ -49,9 +52,15 @@ impl Focus {
         self.before = focused;
     }
 
+    /// Someone was typing until this frame began.
+    pub fn was_typing(&self, ctx: &Context) -> bool {
+        self.last.is_some_and(|id| TextEditState::load(ctx, id).is_some())
+    }
+
     /// Called after everything else of a frame.
-    pub fn paint(&self, ctx: &Context) {
+    pub fn paint(&mut self, ctx: &Context) {
         let focused = ctx.memory(|memory| memory.focused());
+        self.last = focused;
         if focused != self.before {
             // The next frame scrolls to it.
             ctx.request_repaint();

@@ -35,6 +35,7 @@ mod pickle_question;
 mod picture_exporter;
 mod prompt_panel;
 mod references_panel;
+mod seed_field;
 mod shortcuts;
 mod style_panel;
 mod styles_panel;

@@ -1,6 +1,6 @@
 //! Keys into commands, before any widget sees them.
 
-use egui::{Context, KeyboardShortcut, Modifiers};
+use egui::{Context, KeyboardShortcut, Modifiers, Popup};
 
 use super::commands::{CANCEL, Does, FLIP, TABLE, WindowCommand};
 use crate::app::{AppState, Command};
@@ -15,9 +15,17 @@ pub enum Over {
     Sheet,
 }
 
-/// Reads the keys of this frame.
-pub fn read(ctx: &Context, state: &AppState, over: Over, commands: &mut Vec<Command>) -> Option<WindowCommand> {
+/// Reads the keys of this frame. `was_typing`: a field had the focus until now, and Esc only leaves it.
+pub fn read(
+    ctx: &Context,
+    state: &AppState,
+    over: Over,
+    was_typing: bool,
+    commands: &mut Vec<Command>,
+) -> Option<WindowCommand> {
     let mut asked = None;
+    // The next Esc cancels; this one closes a list or a menu, or ends typing.
+    let esc_is_taken = was_typing || Popup::is_any_open(ctx);
     // A shortcut with fewer modifiers would match the keys of one with more, so that those come first.
     for count in (0..=3).rev() {
         let entries = TABLE.iter().flat_map(|entry| entry.keys.iter().map(move |keys| (entry, keys)));
@@ -26,6 +34,7 @@ pub fn read(ctx: &Context, state: &AppState, over: Over, commands: &mut Vec<Comm
                 (Does::Elsewhere, _) => {}
                 (Does::App(_), Over::Sheet) => {}
                 (_, Over::Editor | Over::Sheet) if *keys == CANCEL => {}
+                (Does::App(_), _) if *keys == CANCEL && esc_is_taken => {}
                 (Does::App(command), _) => {
                     let command = command(state);
                     // Esc stays for the widgets where nothing runs; another key never means two things.

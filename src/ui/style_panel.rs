@@ -108,7 +108,8 @@ fn crop(ui: &mut Ui, reference: &mut Reference, size: Option<(u32, u32)>) -> boo
 }
 
 fn subtraction(ui: &mut Ui, reference: &mut Reference) {
-    let mut subtract = reference.subtract.clone().unwrap_or_default();
+    let before = reference.subtract.clone().unwrap_or_default();
+    let mut subtract = before.clone();
     ui.horizontal(|ui| {
         let tip = "Words for what the reference shows, so that only its style is left";
         let label = widgets::sized_label(ui, "What to subtract", tip, NAMES);
@@ -128,6 +129,8 @@ fn subtraction(ui: &mut Ui, reference: &mut Reference) {
         };
         row.show(ui, &mut subtract.strength);
     });
-    let is_untouched = subtract == Subtraction::default();
-    reference.subtract = (!is_untouched).then_some(subtract);
+    if subtract != before {
+        let is_usual = subtract == Subtraction::default();
+        reference.subtract = (!is_usual).then_some(subtract);
+    }
 }

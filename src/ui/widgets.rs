@@ -168,6 +168,8 @@ impl SliderRow<'_> {
                 ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                     let speed = (self.range.end() - self.range.start()) / 200.0;
                     let field = DragValue::new(value).range(self.limits.clone()).fixed_decimals(self.decimals);
+                    // Drawing it changes nothing.
+                    let field = field.clamp_existing_to_range(false);
                     let field = ui.add_sized(FIELD, field.speed(speed.max(step)));
                     field.labelled_by(label.id).on_hover_text(&tip);
                 });

@@ -362,7 +362,8 @@ impl eframe::App for StudioApp {
         self.follow_settings(&ctx);
         self.focus.watch(&ctx);
         let mut commands = dropped_files(&ctx, self.content_rect);
-        let asked = shortcuts::read(&ctx, &self.state, self.sheet.over(), &mut commands);
+        let was_typing = self.focus.was_typing(&ctx);
+        let asked = shortcuts::read(&ctx, &self.state, self.sheet.over(), was_typing, &mut commands);
         self.obey(asked, &ctx);
         self.panels(ui, &mut commands);
         self.sheets(&ctx, &mut commands);
