@@ -372,3 +372,38 @@ fn a_reference_is_switched_off_and_goes_back_to_what_it_was_used_for() {
     switch(&mut window);
     assert_eq!(role(&window), Role::StyleLayout);
 }
+
+#[test]
+fn a_second_window_takes_the_session_over_when_the_first_has_closed() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, _fake) = open(home.path());
+    generate(&mut window, 1);
+    window.state_mut().state.save_now();
+    drop(window);
+    let first = Instance::of(home.path());
+    let made_by_first = Session::load(home.path()).0.unwrap();
+    // As it was before the first one made its picture.
+    let earlier = Session { history: Vec::new(), ..made_by_first.clone() };
+    let file = home.path().join("session.json");
+    std::fs::write(&file, serde_json::to_vec(&earlier).unwrap()).unwrap();
+    let (mut window, _fake) = open(home.path());
+    assert!(errors(&window, Place::Picture)[0].starts_with("Another window is open already"));
+    window.state_mut().state.recipe.prompt = "a moon".to_owned();
+    generate(&mut window, 1);
+    std::fs::write(&file, serde_json::to_vec(&made_by_first).unwrap()).unwrap();
+    drop(first);
+    wait(&mut window, "the session to be taken over", |app| app.state.history.entries().len() == 2);
+    assert!(errors(&window, Place::Picture).is_empty());
+    let prompts = |window: &Window| {
+        window.state().state.history.entries().iter().map(|entry| entry.recipe.prompt.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(prompts(&window), ["a boat", "a moon"]);
+    wait(&mut window, "the session to be written", |_| {
+        Session::load(home.path())
+            .0
+            .is_some_and(|session| session.recipe.prompt == "a moon" && session.history.len() == 2)
+    });
+    assert!(matches!(Instance::of(home.path()), Instance::Second));
+    drop(window);
+    assert!(matches!(Instance::of(home.path()), Instance::First(_)));
+}

@@ -10,8 +10,9 @@ mod window;
 use egui::accesskit::Role;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use instantstyle::app::{Place, Shown};
+use instantstyle::app::{BoardWish, Command, Place, Shown};
 use instantstyle::engine::{EngineError, Script};
+use instantstyle::recipe::{Init, Lora, Role as UseAs, Subtraction};
 use std::path::Path;
 use std::sync::Arc;
 use window::{Window, click, drop_file, errors, generate, kept, open, picture_file, press, settle, wait};
@@ -221,6 +222,9 @@ fn keys_alone_are_enough() {
     fake.next(Script::Hold(Arc::default()));
     press(&mut window, Modifiers::COMMAND, Key::Enter);
     assert_eq!(window.state().state.jobs.len(), 1);
+    // The first leaves the prompt.
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    assert_eq!(window.state().state.jobs.len(), 1);
     press(&mut window, Modifiers::NONE, Key::Escape);
     assert!(window.state().state.jobs.is_empty());
     press(&mut window, Modifiers::COMMAND, Key::D);
@@ -244,4 +248,183 @@ fn small_and_dense_windows_hold_together() {
         let root = window.root();
         assert!(root.accesskit_node().is_root());
     }
+}
+
+/// Writes into the field that has the focus, one sign at a time, as a person does.
+fn write_anew(window: &mut Window, text: &str) {
+    press(window, Modifiers::COMMAND, Key::A);
+    for sign in text.chars() {
+        window.event(egui::Event::Text(sign.to_string()));
+        window.run_steps(2);
+    }
+}
+
+#[test]
+fn panels_that_are_only_drawn_change_no_setting() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, _fake) = open(home.path());
+    click(&mut window, "Advanced");
+    let defaults = window.state().state.model_info().unwrap().defaults.clone();
+    let recipe = &mut window.state_mut().state.recipe;
+    let hash = recipe.references[0].hash.clone();
+    recipe.negative_prompt = "text".to_owned();
+    (recipe.seed, recipe.steps, recipe.guidance) = (Some(u64::MAX), Some(defaults.steps), Some(defaults.guidance));
+    (recipe.width, recipe.height) = (Some(defaults.width), Some(8192));
+    recipe.scheduler = Some(defaults.scheduler);
+    recipe.init = Some(Init { hash, ..Init::default() });
+    recipe.loras = vec![Lora { name: "ink".to_owned(), strength: 1.234567, ..Lora::default() }];
+    recipe.references[0].subtract = Some(Subtraction::default());
+    for role in [UseAs::Style, UseAs::Everything, UseAs::StyleLayout, UseAs::Off, UseAs::Custom([].into())] {
+        let recipe = &mut window.state_mut().state.recipe;
+        recipe.references[0].role = role;
+        let before = recipe.clone();
+        window.run_steps(4);
+        assert_eq!(window.state().state.recipe, before);
+    }
+}
+
+#[test]
+fn undo_goes_on_behind_restored_settings_with_every_panel_open() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, _fake) = open(home.path());
+    generate(&mut window, 1);
+    press(&mut window, Modifiers::COMMAND, Key::E);
+    let first = window.state().state.recipe.clone();
+    window.get_by_role_and_label(Role::MultilineTextInput, "Prompt").focus();
+    window.run_steps(2);
+    press(&mut window, Modifiers::COMMAND, Key::A);
+    window.event(egui::Event::Text("a lamp".to_owned()));
+    // Half a second without a change makes it one undo.
+    settle(&mut window);
+    let typed = window.state().state.recipe.clone();
+    assert_eq!(typed.prompt, "a lamp");
+    press(&mut window, Modifiers::COMMAND, Key::R);
+    settle(&mut window);
+    let restored = window.state().state.recipe.clone();
+    assert_eq!(restored, window.state().state.history.entries()[0].recipe);
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    settle(&mut window);
+    assert_eq!(window.state().state.recipe, typed);
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    settle(&mut window);
+    assert_eq!(window.state().state.recipe, first);
+    for later in [typed, restored] {
+        press(&mut window, Modifiers::COMMAND, Key::Y);
+        settle(&mut window);
+        assert_eq!(window.state().state.recipe, later);
+    }
+}
+
+#[test]
+fn esc_closes_a_list_or_leaves_a_field_before_it_cancels() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, fake) = open(home.path());
+    for _ in 0..2 {
+        fake.next(Script::Hold(Arc::default()));
+    }
+    window.state_mut().state.settings.count = 2;
+    click(&mut window, "Generate");
+    let esc = |window: &mut Window| {
+        press(window, Modifiers::NONE, Key::Escape);
+        window.state().state.jobs.len()
+    };
+    window.get_by_role_and_label(Role::ComboBox, "What to take").click();
+    window.run_steps(3);
+    window.get_by_label("Style and layout");
+    assert_eq!(esc(&mut window), 2);
+    assert!(window.query_by_label("Style and layout").is_none(), "the list has closed");
+    click(&mut window, "Menu");
+    window.get_by_label("Open the pictures folder");
+    assert_eq!(esc(&mut window), 2);
+    assert!(window.query_by_label("Open the pictures folder").is_none(), "the menu has closed");
+    for (role, name) in [(Role::MultilineTextInput, "Prompt"), (Role::SpinButton, "Number of pictures")] {
+        window.get_by_role_and_label(role, name).focus();
+        window.run_steps(2);
+        assert_eq!(esc(&mut window), 2, "{name}");
+    }
+    assert_eq!(esc(&mut window), 0, "nothing else takes it now");
+}
+
+#[test]
+fn every_seed_can_be_typed_and_sizes_are_typed_digit_by_digit() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, _fake) = open(home.path());
+    click(&mut window, "Advanced");
+    click(&mut window, "Lock the seed");
+    let seed = |window: &Window| window.state().state.recipe.seed;
+    window.get_by_role_and_label(Role::TextInput, "Seed").focus();
+    window.run_steps(2);
+    write_anew(&mut window, "9007199254740993");
+    assert_eq!(seed(&window), Some(9_007_199_254_740_993));
+    press(&mut window, Modifiers::NONE, Key::ArrowDown);
+    assert_eq!(seed(&window), Some(9_007_199_254_740_992));
+    write_anew(&mut window, "18446744073709551615");
+    press(&mut window, Modifiers::NONE, Key::ArrowUp);
+    assert_eq!(seed(&window), Some(u64::MAX));
+    assert_eq!(window.get_by_role_and_label(Role::TextInput, "Seed").value().as_deref(), Some("18446744073709551615"));
+    let row = ["Lock the seed", "Roll a new seed"].map(|name| window.get_by_role_and_label(Role::Button, name).rect());
+    let panel = window.get_by_role_and_label(Role::MultilineTextInput, "Prompt").rect();
+    assert!(row.iter().all(|button| button.right() <= panel.right() + 1.0), "{row:?} in {panel:?}");
+    // What is no seed is said, and changes nothing.
+    write_anew(&mut window, "18446744073709551616");
+    window.get_by_label_contains("A seed is a whole number");
+    let last_good = seed(&window);
+    assert_eq!(last_good, Some(1_844_674_407_370_955_161), "the digits before the last");
+    click(&mut window, "Roll a new seed");
+    assert!(window.query_by_label_contains("A seed is a whole number").is_none());
+    assert_ne!(seed(&window), last_good);
+    let shown = window.get_by_role_and_label(Role::TextInput, "Seed").value();
+    assert_eq!(shown, seed(&window).map(|seed| seed.to_string()));
+
+    let step = window.state().state.model_info().unwrap().size_step;
+    window.get_by_role_and_label(Role::SpinButton, "Width").focus();
+    window.run_steps(2);
+    write_anew(&mut window, "1000");
+    press(&mut window, Modifiers::NONE, Key::Tab);
+    assert_eq!(window.state().state.recipe.width, Some(1000 / step * step));
+}
+
+#[test]
+fn an_error_goes_when_its_cause_is_undone_or_a_board_is_laid_out() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, fake) = open(home.path());
+    let fail = |window: &mut Window| {
+        fake.next(Script::Fail(EngineError::OutOfMemory("there is not enough memory".into())));
+        click(window, "Generate");
+        wait(window, "the failure", |app| app.state.jobs.is_empty());
+        assert_eq!(errors(window, Place::Picture).len(), 1);
+    };
+    window.get_by_role_and_label(Role::Slider, "Style strength").set_value_accesskit(0.2);
+    settle(&mut window);
+    fail(&mut window);
+    window.state_mut().state.notes.error(Place::Picture, "something else");
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(errors(&window, Place::Picture), ["Something else"], "only what the settings caused");
+    fail(&mut window);
+    let wish = BoardWish::Axes { x: "strength=0, 1".to_owned(), y: String::new() };
+    window.state_mut().state.execute(Command::OpenBoard(wish));
+    assert!(errors(&window, Place::Picture).is_empty());
+}
+
+#[test]
+fn the_wheel_moves_the_strip() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, _fake) = open(home.path());
+    window.state_mut().state.settings.count = 16;
+    generate(&mut window, 16);
+    let newest = format!("Picture: {}", window.state().state.history.entries()[15].title());
+    let left = |window: &Window| window.get_by_label(&newest).rect().left();
+    let before = left(&window);
+    let place = window.get_by_label(&newest).rect().center();
+    window.hover_at(place);
+    window.step();
+    window.event(egui::Event::MouseWheel {
+        unit: egui::MouseWheelUnit::Point,
+        delta: egui::vec2(0.0, -60.0),
+        phase: egui::TouchPhase::Move,
+        modifiers: Modifiers::NONE,
+        source: egui::MouseWheelSource::Unknown,
+    });
+    settle(&mut window);
+    assert!(left(&window) < before - 20.0, "{} {before}", left(&window));
 }

@@ -11,9 +11,10 @@ use board_window::{choose, files, recipe_of};
 use egui::accesskit::Role;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use instantstyle::app::{Command, ExportOf, Place, Session, Setup, Shown};
-use instantstyle::engine::Compute;
+use instantstyle::app::{AppState, Command, ExportOf, Place, Session, Setup, Shown};
+use instantstyle::engine::{Compute, FakeEngine};
 use instantstyle::pixels::carried_by;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use window::{
@@ -141,6 +142,22 @@ fn two_pictures_are_compared_and_their_differences_named() {
     window.get_by_label("Canvas, picture");
 }
 
+/// What a window on `home` is about, without the window.
+fn state_of(home: &Path, fake: Arc<FakeEngine>) -> AppState {
+    let (session, session_notice) = Session::load(home);
+    let setup = Setup {
+        engine: Box::new(Shared(fake)),
+        waker: Arc::new(|| {}),
+        home: Some(home.to_owned()),
+        session,
+        session_notice,
+        is_second: false,
+        pictures: Vec::new(),
+        compute: Compute::default(),
+    };
+    AppState::new(setup).unwrap()
+}
+
 #[test]
 fn generate_pressed_too_early_waits_for_the_reference() {
     let home = tempfile::tempdir().unwrap();
@@ -150,19 +167,8 @@ fn generate_pressed_too_early_waits_for_the_reference() {
     drop_file(&mut window, &picture_file(files.path(), "paint.png", [200, 30, 40]), None);
     wait(&mut window, "the session", |_| Session::load(home.path()).0.is_some_and(|s| s.recipe.references.len() == 2));
     drop(window);
-    let (session, session_notice) = Session::load(home.path());
-    let setup = Setup {
-        engine: Box::new(Shared(fake.clone())),
-        waker: Arc::new(|| {}),
-        home: Some(home.path().to_owned()),
-        session,
-        session_notice,
-        is_second: false,
-        pictures: Vec::new(),
-        compute: Compute::default(),
-    };
-    let mut state = instantstyle::app::AppState::new(setup).unwrap();
-    state.execute(instantstyle::app::Command::Generate);
+    let mut state = state_of(home.path(), fake.clone());
+    state.execute(Command::Generate);
     let began = Instant::now();
     while state.history.entries().is_empty() {
         assert!(began.elapsed() < Duration::from_secs(120), "the picture was not made");
@@ -337,4 +343,89 @@ fn the_sheet_of_the_export_says_how_many_of_the_library_and_means_the_picture_th
     window.state_mut().state.shelf.page.pictures.truncate(1);
     window.run_steps(3);
     window.get_by_label("1 shown of 2 in the library");
+}
+
+#[test]
+fn removals_are_undone_in_their_turn() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, _fake) = open(home.path());
+    window.state_mut().state.settings.count = 3;
+    generate(&mut window, 3);
+    let ids = |window: &Window| window.state().state.history.entries().iter().map(|entry| entry.id).collect::<Vec<_>>();
+    let all = ids(&window);
+    let slide = |window: &mut Window, value: f64| {
+        window.get_by_role_and_label(Role::Slider, "Style strength").set_value_accesskit(value);
+        window.run_steps(8);
+    };
+    let strength = |window: &Window| window.state().state.recipe.references[0].strength;
+    slide(&mut window, 0.2);
+    for id in &all[..2] {
+        window.state_mut().state.execute(Command::RemoveFromHistory(*id));
+    }
+    slide(&mut window, 0.6);
+    let undo = |window: &mut Window| press(window, Modifiers::COMMAND, Key::Z);
+    undo(&mut window);
+    assert_eq!((strength(&window), history(&window)), (0.2, 1));
+    undo(&mut window);
+    assert_eq!((strength(&window), ids(&window)), (0.2, all[1..].to_vec()));
+    undo(&mut window);
+    assert_eq!((strength(&window), ids(&window)), (0.2, all));
+    undo(&mut window);
+    assert_eq!((strength(&window), history(&window)), (1.0, 3));
+    assert!(!window.state().state.can_undo());
+}
+
+#[test]
+fn pictures_that_are_away_stay_in_the_history_and_come_back() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, _fake) = open(home.path());
+    window.state_mut().state.settings.count = 2;
+    generate(&mut window, 2);
+    window.state_mut().state.save_now();
+    drop(window);
+    let (pictures, away) = (home.path().join("pictures"), home.path().join("away"));
+    std::fs::rename(&pictures, &away).unwrap();
+
+    let (mut window, _fake) = open(home.path());
+    wait(&mut window, "the pictures to be missed", |app| {
+        let entries = app.state.history.entries();
+        entries.len() == 2 && entries.iter().all(|entry| entry.trouble.is_some())
+    });
+    window.get_by_label("The picture cannot be shown now");
+    window.state_mut().state.save_now();
+    std::fs::rename(&away, &pictures).unwrap();
+    let title = format!("Picture: {}", window.state().state.history.entries()[0].title());
+    click(&mut window, &title);
+    wait(&mut window, "the picture to be tried again", |app| {
+        app.state.shown_entry().is_some_and(|entry| entry.image.is_some() && entry.trouble.is_none())
+    });
+    drop(window);
+    let (mut window, _fake) = open(home.path());
+    assert_eq!(history(&window), 2);
+    wait(&mut window, "both pictures", kept);
+}
+
+#[test]
+fn a_full_strip_keeps_no_reference_waiting_and_fills_from_the_newest() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, fake) = open(home.path());
+    window.state_mut().state.settings.count = 12;
+    generate(&mut window, 12);
+    window.state_mut().state.save_now();
+    drop(window);
+    let mut state = state_of(home.path(), fake);
+    let reference = state.recipe.references[0].clone();
+    assert!(state.is_opening(&reference.hash));
+    let began = Instant::now();
+    loop {
+        state.logic(began.elapsed().as_secs_f64(), false);
+        let small: Vec<bool> = state.history.entries().iter().map(|entry| entry.thumbnail.is_some()).collect();
+        assert!(small.is_sorted(), "the newest first: {small:?}");
+        assert!(!small.contains(&true) || state.picture(&reference).is_some(), "the reference before all of them");
+        if !small.contains(&false) {
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(600), "the strip stays empty: {small:?}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }

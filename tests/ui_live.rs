@@ -7,12 +7,14 @@ mod window;
 
 use std::sync::{Arc, Mutex};
 
+use crossbeam_channel::Sender;
 use egui::accesskit::Role;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable as _;
 use instantstyle::app::{LivePace, Place, Shown};
 use instantstyle::engine::{
-    CandleEngine, Engine, EngineError, FakeEngine, Finished, JobEvent, JobHandle, JobSpec, Script,
+    CancelToken, CandleEngine, Engine, EngineError, FakeEngine, Finished, JobEvent, JobHandle, JobSpec, Latents,
+    Preview, Script, Step,
 };
 use window::{Window, click, errors, history, open, open_on, press, settle, wait};
 
@@ -214,4 +216,51 @@ fn the_real_model_runs_no_encoder_for_a_slider() {
     assert_eq!(runs[1..], [0, 0, 0], "no encoder runs for a slider");
     let pictures: Vec<Vec<u8>> = finished.lock().unwrap().iter().map(|job| job.image.as_raw().clone()).collect();
     assert!(pictures.windows(2).all(|pair| pair[0] != pair[1]), "and yet the slider shows");
+}
+
+/// An engine whose jobs say what the test says.
+#[derive(Clone, Default)]
+struct ByHand(Arc<Mutex<Vec<Sender<JobEvent>>>>);
+
+impl Engine for ByHand {
+    fn submit(&self, _: JobSpec) -> Result<JobHandle, EngineError> {
+        let (sender, events) = crossbeam_channel::unbounded();
+        self.0.lock().unwrap().push(sender);
+        Ok(JobHandle { id: 0, events, cancel: CancelToken::default() })
+    }
+}
+
+impl ByHand {
+    /// The newest job has come so far, in a step of so many seconds.
+    fn step(&self, window: &mut Window, index: usize, seconds: f64) {
+        let latents = Latents { channels: 3, height: 8, width: 8, values: vec![0.0; 192] };
+        let preview = Arc::new(Preview { latents, factors: None, pixels_per_latent: 8 });
+        let step = JobEvent::Step(Step { index, count: 8, seconds, preview });
+        self.0.lock().unwrap().last().unwrap().send(step).unwrap();
+        window.run_steps(3);
+    }
+}
+
+#[test]
+fn one_slow_step_does_not_end_live_mode_but_a_slow_model_does() {
+    let home = tempfile::tempdir().unwrap();
+    let engine = ByHand::default();
+    let mut window = open_on(home.path(), Vec::new(), Box::new(engine.clone()));
+    click(&mut window, "Live mode");
+    wait(&mut window, "the first job", |_| engine.0.lock().unwrap().len() == 1);
+    for (index, seconds) in [(1, 100.0), (2, 0.1), (3, 50.0), (4, 0.1)] {
+        engine.step(&mut window, index, seconds);
+        assert!(window.state().state.settings.is_live, "after step {index}");
+    }
+    assert!(errors(&window, Place::Picture).is_empty());
+    strength(&mut window, 0.5);
+    wait(&mut window, "the next job", |_| engine.0.lock().unwrap().len() == 2);
+    for (index, seconds) in [(1, 1.0), (2, 30.0)] {
+        engine.step(&mut window, index, seconds);
+        assert!(window.state().state.settings.is_live, "after step {index}");
+    }
+    engine.step(&mut window, 3, 30.0);
+    assert!(!window.state().state.settings.is_live);
+    assert!(errors(&window, Place::Picture)[0].starts_with("Live mode is off again"));
+    assert_eq!(window.state().state.jobs.len(), 1, "its picture is painted to the end");
 }

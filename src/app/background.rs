@@ -71,9 +71,10 @@ pub enum Done {
         /// The file, and its content hash.
         result: Result<(PathBuf, String), String>,
     },
+    /// A small copy for the strip.
     Thumbnail {
         entry: u64,
-        thumbnail: Arc<RgbImage>,
+        result: Result<Arc<RgbImage>, String>,
     },
     /// A picture of the history was read again.
     Loaded {

@@ -137,6 +137,7 @@ impl AppState {
     /// Lays out the board and begins to paint it. Cells that the open board has already are taken over.
     pub(super) fn open_board(&mut self, wish: &BoardWish) {
         self.notes.clear(Place::Board);
+        self.notes.clear_failed();
         if self.asked_model.is_some() {
             self.wants_board = Some(wish.clone());
             return;

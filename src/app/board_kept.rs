@@ -129,12 +129,13 @@ impl AppState {
             file,
             image: Some(image.clone()),
             thumbnail: None,
+            trouble: None,
             seconds: seconds(&finished),
             device: finished.device.clone(),
             is_draft: false,
         });
         let small = image.clone();
-        let thumbnail = move || Done::Thumbnail { entry: id, thumbnail: Arc::new(crate::library::thumbnail(&small)) };
+        let thumbnail = move || Done::Thumbnail { entry: id, result: Ok(Arc::new(crate::library::thumbnail(&small))) };
         self.submit(thumbnail);
         if !is_kept {
             self.keep_picture(id, image, recipe);

@@ -18,6 +18,8 @@ impl AppState {
         match command {
             Command::Generate => self.generate(),
             Command::Cancel => self.cancel(),
+            // Each in its turn: a removal is taken back where nothing was changed after it.
+            Command::Undo if self.can_put_back() => self.put_back(),
             Command::Undo => self.travel(true),
             Command::Redo => self.travel(false),
             Command::OpenReferences => self.ask(Place::References, dialogs::open_references),
@@ -65,12 +67,7 @@ impl AppState {
             Command::RestoreSettings(id) => self.restore_settings(id),
             Command::UseAsReference(id) => self.use_as_reference(id),
             Command::RemoveFromHistory(id) => self.remove_from_history(id),
-            Command::PutBackIntoHistory => {
-                self.notes.clear_offer(Offer::PutBack);
-                if let Some(id) = self.history.put_back() {
-                    self.show(id);
-                }
-            }
+            Command::PutBackIntoHistory => self.put_back(),
             Command::SaveAs(id) => self.save_as(id),
             Command::ExportPictures(of) => self.export_pictures(of),
             Command::OpenPicturesFolder => {
@@ -146,7 +143,7 @@ impl AppState {
             return;
         };
         if let Err(error) = self.recipe.validate() {
-            self.notes.error(Place::Picture, error.to_string());
+            self.notes.failed(error.to_string());
             return;
         }
         let first = self.recipe.seed.unwrap_or_else(engine::random_seed);
@@ -204,7 +201,7 @@ impl AppState {
                 true
             }
             Err(error) => {
-                self.notes.error(Place::Picture, error.to_string());
+                self.notes.failed(error.to_string());
                 false
             }
         }
@@ -237,6 +234,7 @@ impl AppState {
     fn travel(&mut self, back: bool) {
         let there = if back { self.undo.undo(&self.recipe) } else { self.undo.redo(&self.recipe) };
         if let Some(recipe) = there {
+            self.notes.clear_failed();
             let before = std::mem::replace(&mut self.recipe, recipe).model;
             self.follow_model(&before);
             self.find_pictures();
@@ -254,19 +252,6 @@ impl AppState {
             self.shown = Shown::Entry(id);
             self.load(id);
             self.history.free_memory(&[Some(id), self.compared]);
-        }
-    }
-
-    /// Reads a picture's pixels again where they are not in memory.
-    fn load(&mut self, id: u64) {
-        let Some(entry) = self.history.get(id) else { return };
-        let file = entry.file.clone();
-        let needs_pixels = entry.image.is_none();
-        if let Some(file) = file
-            && needs_pixels
-            && self.loading.insert(id)
-        {
-            self.submit(move || Done::Loaded { entry: id, result: files::load(&file) });
         }
     }
 
@@ -296,9 +281,10 @@ impl AppState {
 
     fn remove_from_history(&mut self, id: u64) {
         let next = self.history.neighbour(id, 1).or_else(|| self.history.neighbour(id, -1));
-        if !self.history.remove(id) {
+        if !self.history.remove(id, &self.recipe) {
             return;
         }
+        self.undo.mark(&self.recipe);
         if self.shown == Shown::Entry(id) {
             match next {
                 Some(next) => self.show(next),
@@ -306,6 +292,18 @@ impl AppState {
             }
         }
         self.notes.removed("Removed from the history; its file stays in the pictures folder");
+    }
+
+    /// The last thing that undo would take back is a removal from the history.
+    pub(super) fn can_put_back(&self) -> bool {
+        self.history.settings_of_removal() == Some(&self.recipe)
+    }
+
+    fn put_back(&mut self) {
+        self.notes.clear_offer(Offer::PutBack);
+        if let Some(id) = self.history.put_back() {
+            self.show(id);
+        }
     }
 
     fn save_as(&mut self, id: u64) {

@@ -11,6 +11,8 @@ use crate::recipe::Recipe;
 const IN_MEMORY: usize = 16;
 /// Older pictures leave the strip (never the disk).
 const LONGEST: usize = 200;
+/// Removals that can be taken back.
+const MOST_REMOVED: usize = 50;
 
 /// A finished picture.
 #[derive(Debug, Clone)]
@@ -23,6 +25,8 @@ pub struct HistoryEntry {
     /// Its pixels, while they are in memory.
     pub image: Option<Arc<RgbImage>>,
     pub thumbnail: Option<Arc<RgbImage>>,
+    /// Why its file could not be read when it was tried last.
+    pub trouble: Option<String>,
     pub seconds: f64,
     /// The device and dtype in words.
     pub device: String,
@@ -43,11 +47,20 @@ impl HistoryEntry {
     }
 }
 
+/// A picture that was taken out, and where it was.
+#[derive(Debug)]
+struct Removal {
+    index: usize,
+    entry: HistoryEntry,
+    /// The settings at that time, which place it among the changes that undo takes back.
+    settings: Recipe,
+}
+
 /// Newest last.
 #[derive(Debug, Default)]
 pub struct History {
     entries: Vec<HistoryEntry>,
-    removed: Option<(usize, HistoryEntry)>,
+    removed: Vec<Removal>,
     /// Counts up with every change that the session must keep.
     pub revision: u64,
 }
@@ -70,10 +83,13 @@ impl History {
     }
 
     pub fn add(&mut self, entry: HistoryEntry) {
-        self.entries.push(entry);
-        if self.entries.len() > LONGEST {
-            self.entries.remove(0);
-        }
+        self.insert(self.entries.len(), entry);
+    }
+
+    /// Before the picture that stands at `index`.
+    pub fn insert(&mut self, index: usize, entry: HistoryEntry) {
+        self.entries.insert(index.min(self.entries.len()), entry);
+        self.entries.drain(..self.entries.len().saturating_sub(LONGEST));
         self.revision += 1;
     }
 
@@ -89,18 +105,27 @@ impl History {
             entry.file = Some(file.clone());
             self.revision += 1;
         }
-        if let Some((_, removed)) = &mut self.removed
-            && removed.id == id
-        {
-            removed.file = Some(file);
+        if let Some(removal) = self.removed.iter_mut().find(|removal| removal.entry.id == id) {
+            removal.entry.file = Some(file);
         }
     }
 
-    pub fn remove(&mut self, id: u64) -> bool {
+    /// Takes a picture out; `settings` are those of now.
+    pub fn remove(&mut self, id: u64, settings: &Recipe) -> bool {
         let Some(index) = self.entries.iter().position(|entry| entry.id == id) else { return false };
-        self.removed = Some((index, self.entries.remove(index)));
+        let mut entry = self.entries.remove(index);
+        if entry.file.is_some() && entry.thumbnail.is_some() {
+            entry.image = None;
+        }
+        self.removed.push(Removal { index, entry, settings: settings.clone() });
+        self.removed.drain(..self.removed.len().saturating_sub(MOST_REMOVED));
         self.revision += 1;
         true
+    }
+
+    /// The settings when the last picture was taken out that is not back yet.
+    pub fn settings_of_removal(&self) -> Option<&Recipe> {
+        self.removed.last().map(|removal| &removal.settings)
     }
 
     pub fn draft(&self) -> Option<&HistoryEntry> {
@@ -114,10 +139,11 @@ impl History {
 
     /// Takes the last removal back; returns what came back.
     pub fn put_back(&mut self) -> Option<u64> {
-        let (index, entry) = self.removed.take()?;
+        let Removal { index, entry, .. } = self.removed.pop()?;
         let id = entry.id;
-        self.entries.insert(index.min(self.entries.len()), entry);
-        self.revision += 1;
+        // Where the strip is full, the oldest makes room, and that must not be this one.
+        let is_full = self.entries.len() >= LONGEST;
+        self.insert(if is_full { index.max(1) } else { index }, entry);
         Some(id)
     }
 

@@ -29,8 +29,8 @@ pub struct Job {
     pub began: Option<Instant>,
     /// The model that was open when it was asked for, and that it is painted with.
     pub model: ModelPaths,
-    steps_seen: u32,
-    steps_secs: f64,
+    /// Seconds that each step took.
+    steps: Vec<f64>,
 }
 
 impl Job {
@@ -45,8 +45,7 @@ impl Job {
             preview_id: 0,
             began: None,
             model,
-            steps_seen: 0,
-            steps_secs: 0.0,
+            steps: Vec::new(),
         }
     }
 
@@ -67,8 +66,7 @@ impl Job {
     fn hear_step(&mut self, step: Step, preview_id: u64) {
         self.stage = Stage::Step { index: step.index, count: step.count };
         self.expected_steps = step.count;
-        self.steps_seen += 1;
-        self.steps_secs += step.seconds;
+        self.steps.push(step.seconds);
         self.preview = Some(step.preview);
         self.preview_id = preview_id;
     }
@@ -91,9 +89,19 @@ impl Job {
         }
     }
 
-    /// Seconds a step takes, at the pace of those seen.
+    /// Seconds a step takes: the middle one of those seen, without the first, which is slow while everything gets ready.
     pub fn step_secs(&self) -> Option<f64> {
-        (self.steps_seen > 0).then(|| self.steps_secs / f64::from(self.steps_seen))
+        let (first, others) = self.steps.split_first()?;
+        let mut others = others.to_vec();
+        others.sort_by(f64::total_cmp);
+        Some(others.get(others.len().saturating_sub(1) / 2).copied().unwrap_or(*first))
+    }
+
+    /// Seconds that the whole picture takes, once enough steps were seen to say so.
+    pub fn picture_secs(&self) -> Option<f64> {
+        const ENOUGH: usize = 3;
+        let step_secs = self.step_secs().filter(|_| self.steps.len() >= ENOUGH.min(self.expected_steps))?;
+        Some(step_secs * self.expected_steps as f64)
     }
 
     pub fn seconds_left(&self) -> Option<f64> {

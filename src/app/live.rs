@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::history::HistoryEntry;
-use super::job::duration;
+use super::job::{Job, duration};
 use super::notes::Place;
 use super::session::Settings;
 use super::state::{AppState, Shown};
@@ -84,7 +84,7 @@ impl AppState {
             LivePace::TooSlow(secs) => {
                 let said = "live mode is not for this model: a picture takes about";
                 let said = format!("{said} {}; fewer steps or a smaller size would help", duration(secs));
-                self.notes.error(Place::Picture, said);
+                self.notes.failed(said);
                 return;
             }
             LivePace::Slow(secs) => {
@@ -140,7 +140,7 @@ impl AppState {
     fn paint_live(&mut self) {
         self.notes.clear_errors(Place::Picture);
         if let Err(error) = self.recipe.validate() {
-            self.notes.error(Place::Picture, error.to_string());
+            self.notes.failed(error.to_string());
             return;
         }
         let Some(references) = self.open_references() else { return };
@@ -166,18 +166,25 @@ impl AppState {
 
     /// Where live mode turns out to be far too slow, it ends, and the picture at work becomes a usual one.
     pub(super) fn measure_live(&mut self) {
-        let slow = self.jobs.iter_mut().filter(|job| job.is_live).find_map(|job| {
-            let secs = job.step_secs()? * job.expected_steps as f64;
-            (secs > TOO_SLOW_SECS).then(|| {
-                job.is_live = false;
-                secs
-            })
-        });
-        if let Some(secs) = slow {
-            self.settings.is_live = false;
-            let said = format!("live mode is off again: with this model a picture takes about {}", duration(secs));
-            self.notes.error(Place::Picture, said);
+        let job = self.jobs.iter_mut().find(|job| job.is_live);
+        let Some((job, secs)) = job.and_then(|job| job.picture_secs().map(|secs| (job, secs))) else { return };
+        if secs > TOO_SLOW_SECS {
+            job.is_live = false;
+            self.end_slow_live(secs);
         }
+    }
+
+    /// As [`Self::measure_live`], for a live picture that is finished.
+    pub(super) fn measure_finished(&mut self, job: &Job) {
+        if let Some(secs) = job.picture_secs().filter(|secs| *secs > TOO_SLOW_SECS) {
+            self.end_slow_live(secs);
+            self.keep_draft();
+        }
+    }
+
+    fn end_slow_live(&mut self, secs: f64) {
+        self.settings.is_live = false;
+        self.notes.failed(format!("live mode is off again: with this model a picture takes about {}", duration(secs)));
     }
 
     /// True where the newest live picture shows just what the settings say now, so that it need not be made again.

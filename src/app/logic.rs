@@ -40,6 +40,8 @@ impl AppState {
         while let Some(done) = next(self) {
             self.take_in(done);
         }
+        self.make_thumbnails();
+        self.watch_turn();
         self.try_loras();
         self.follow_few_step();
         self.forget_told_references();
@@ -93,11 +95,7 @@ impl AppState {
                 self.notes.error(Place::Picture, format!("the picture was not kept by itself, so save it now: {why}"));
             }
             Done::CellKept { asked, recipe, result } => self.take_cell_kept(&asked, *recipe, result),
-            Done::Thumbnail { entry, thumbnail } => {
-                if let Some(entry) = self.history.get_mut(entry) {
-                    entry.thumbnail = Some(thumbnail);
-                }
-            }
+            Done::Thumbnail { entry, result } => self.take_thumbnail(entry, result),
             Done::Loaded { entry, result } => self.take_loaded(entry, result),
             Done::Exported(Ok(said)) => self.notes.info(Place::Picture, said),
             Done::Exported(Err(why)) | Done::FolderOpened(Err(why)) => self.notes.error(Place::Picture, why),
@@ -184,31 +182,13 @@ impl AppState {
     pub(super) fn find_named(&mut self, wanted: Vec<(String, String)>) {
         for (hash, name) in wanted {
             if !self.pictures.contains_key(&hash) && self.asked_for.insert(hash.clone()) {
-                let folder = self.folder("references");
-                self.submit_from(Place::References, move || {
+                let (folder, asked) = (self.folder("references"), hash.clone());
+                let is_taken = self.submit_from(Place::References, move || {
                     let result = references::find(&hash, &name, folder.as_deref());
                     Done::Found { hash, result }
                 });
-            }
-        }
-    }
-
-    fn take_loaded(&mut self, id: u64, result: Result<Arc<image::RgbImage>, String>) {
-        self.loading.remove(&id);
-        match result {
-            Ok(image) => {
-                if let Some(entry) = self.history.get_mut(id) {
-                    entry.thumbnail.get_or_insert_with(|| Arc::new(crate::library::thumbnail(&image)));
-                    entry.image = Some(image);
-                }
-            }
-            Err(why) => {
-                // A file that the artist moved away leaves the strip as well.
-                if self.history.remove(id) {
-                    self.notes.info(Place::Picture, format!("left the history: {why}"));
-                }
-                if self.shown == Shown::Entry(id) {
-                    self.shown = Shown::Nothing;
+                if !is_taken {
+                    self.asked_for.remove(&asked);
                 }
             }
         }
@@ -225,7 +205,7 @@ impl AppState {
                 }
                 Some(End::Finished(finished)) => self.finish(&job, *finished),
                 Some(End::Failed(error)) => {
-                    self.notes.error(Place::Picture, error.to_string());
+                    self.notes.failed(error.to_string());
                     self.leave_live();
                 }
                 Some(End::Cancelled) => self.leave_live(),
@@ -281,6 +261,7 @@ impl AppState {
             file: None,
             image: Some(image.clone()),
             thumbnail: None,
+            trouble: None,
             seconds,
             device: finished.device,
             is_draft: job.is_live,
@@ -288,12 +269,15 @@ impl AppState {
         let small = image.clone();
         let _ = self
             .background
-            .submit(move || Done::Thumbnail { entry: id, thumbnail: Arc::new(crate::library::thumbnail(&small)) });
+            .submit(move || Done::Thumbnail { entry: id, result: Ok(Arc::new(crate::library::thumbnail(&small))) });
         if !job.is_live {
             self.keep_picture(id, image, recipe);
         }
         if self.shown == Shown::Live && self.jobs.is_empty() {
             self.shown = Shown::Entry(id);
+        }
+        if job.is_live {
+            self.measure_finished(job);
         }
         self.history.free_memory(&[Some(id), self.compared]);
     }

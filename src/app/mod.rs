@@ -42,9 +42,11 @@ mod reference_list;
 mod references;
 mod sample;
 mod sampling_words;
+mod second;
 mod session;
 mod shelf;
 mod state;
+mod strip;
 mod undo;
 pub mod words;
 

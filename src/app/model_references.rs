@@ -23,6 +23,7 @@ impl AppState {
     pub(super) fn tell_refusal(&mut self, place: Place, why: String) {
         match why == NO_REFERENCES && self.references_are_stuck() {
             true => self.notes.references(NoteKind::Error, place, why),
+            false if place == Place::Picture => self.notes.failed(why),
             false => self.notes.error(place, why),
         }
     }

@@ -137,6 +137,7 @@ impl AppState {
         tracing::info!("the model {} is open", info.name);
         if why != Opening::Back {
             self.notes.clear(Place::Model);
+            self.notes.clear_failed();
         }
         self.look_afresh();
         self.pace = None;

@@ -13,6 +13,8 @@ pub struct Note {
     pub place: Place,
     pub text: String,
     pub offer: Option<Offer>,
+    /// Says why the settings of then could not be painted; other settings make it untrue.
+    is_of_settings: bool,
     /// Filled in by the first look at the clock.
     shown_at: Option<f64>,
 }
@@ -76,11 +78,30 @@ impl Notes {
         self.add(kind, place, text.into(), Some(Offer::References));
     }
 
+    /// An error of the picture that goes with the settings that have caused it.
+    pub fn failed(&mut self, text: impl Into<String>) {
+        self.error(Place::Picture, text);
+        if let Some(note) = self.list.last_mut() {
+            note.is_of_settings = true;
+        }
+    }
+
+    pub fn clear_failed(&mut self) {
+        self.list.retain(|note| !note.is_of_settings);
+    }
+
+    /// Takes back what was said at `place`, since it is true no more.
+    pub fn withdraw(&mut self, place: Place, text: &str) {
+        let text = sentence(text);
+        self.list.retain(|note| note.text != text || note.place != place);
+    }
+
     fn add(&mut self, kind: NoteKind, place: Place, text: String, offer: Option<Offer>) {
         let text = sentence(&text);
         self.list.retain(|note| note.text != text || note.place != place);
         self.last_id += 1;
-        self.list.push(Note { id: self.last_id, kind, place, text, offer, shown_at: None });
+        let id = self.last_id;
+        self.list.push(Note { id, kind, place, text, offer, is_of_settings: false, shown_at: None });
         let here = self.list.iter().filter(|note| note.place == place).count();
         if here > MOST_AT_A_PLACE
             && let Some(oldest) = self.list.iter().position(|note| note.place == place)

@@ -19,6 +19,7 @@ use super::models::Models;
 use super::notes::{Notes, Place};
 use super::pictures::Pictures;
 use super::references::{Dropped, Opened};
+use super::second::Turn;
 use super::session::{Saver, Session, Settings};
 use super::shelf::Shelf;
 use super::undo::UndoHistory;
@@ -111,11 +112,16 @@ pub struct AppState {
     /// Cells of this board, and of those before, whose files are being written.
     pub(super) cells_being_kept: Vec<BeingKept>,
     pub(super) loading: HashSet<u64>,
+    /// Pictures of the strip whose small copies are still to be asked for, the newest last.
+    pub(super) thumbnails_wanted: Vec<u64>,
+    pub(super) thumbnails_under_way: HashSet<u64>,
     pub(super) engine: Box<dyn Engine>,
     pub(super) background: Background,
     /// Writes exported pictures: many take a while, and other files must not wait.
     pub(super) exports: Background,
     pub(super) saver: Option<Saver>,
+    /// After the saver, which must have written all before another window reads it.
+    pub(super) turn: Turn,
     pub(super) home: Option<PathBuf>,
     pub(super) compute: Compute,
     pub(super) last_id: u64,
@@ -132,6 +138,7 @@ impl AppState {
         let shelf = Shelf::start(setup.waker.clone())?;
         let models = Models::start(setup.home.clone(), setup.waker.clone())?;
         let exports = Background::start_named("exports", setup.waker.clone())?;
+        let turn = Turn::of(setup.home.as_ref(), setup.is_second, setup.waker.clone())?;
         let background = Background::start(setup.waker)?;
         let saver = setup.home.clone().filter(|_| !setup.is_second).map(Saver::start).transpose()?;
         let is_first_start = setup.session.is_none();
@@ -168,10 +175,13 @@ impl AppState {
             cells_being_kept: Vec::new(),
             compared: None,
             loading: HashSet::new(),
+            thumbnails_wanted: Vec::new(),
+            thumbnails_under_way: HashSet::new(),
             engine: setup.engine,
             background,
             exports,
             saver,
+            turn,
             home: setup.home,
             compute: setup.compute,
             last_id: 0,
@@ -181,18 +191,16 @@ impl AppState {
         state.settings.count = state.settings.count.clamp(1, 16);
         state.notes_about_session(setup.session_notice);
         if setup.is_second {
-            let said =
-                "another window is open already: this one's pictures are kept, its settings and its history are not";
-            state.notes.error(Place::Picture, said);
+            state.say_second();
         }
-        // Before the thumbnails: the first picture waits for it.
-        state.open_last_model();
-        state.bring_back_history(session.history);
-        state.open_shelf();
+        // In the order in which they are opened: what is seen at once, and what the next picture waits for.
         if is_first_start && setup.pictures.is_empty() {
             state.add_sample();
         }
         state.find_pictures();
+        state.bring_back_history(session.history);
+        state.open_last_model();
+        state.open_shelf();
         state.add_references(setup.pictures.into_iter().map(Dropped::File).collect());
         Ok(state)
     }
@@ -212,6 +220,11 @@ impl AppState {
     /// The picture of a reference, once it has been opened.
     pub fn picture(&self, reference: &Reference) -> Option<&Opened> {
         self.pictures.get(&reference.hash)
+    }
+
+    /// The picture with this hash is being opened.
+    pub fn is_opening(&self, hash: &str) -> bool {
+        self.asked_for.contains(hash)
     }
 
     pub fn selected_reference(&self) -> Option<usize> {
@@ -246,7 +259,7 @@ impl AppState {
     }
 
     pub fn can_undo(&self) -> bool {
-        self.undo.can_undo(&self.recipe)
+        self.can_put_back() || self.undo.can_undo(&self.recipe)
     }
 
     pub fn can_redo(&self) -> bool {
@@ -282,33 +295,6 @@ impl AppState {
             let said =
                 "nothing can be kept, since this machine names no home folder; set INSTANTSTYLE_HOME and start again";
             self.notes.error(Place::Picture, said);
-        }
-    }
-
-    fn bring_back_history(&mut self, kept: Vec<super::session::KeptPicture>) {
-        for picture in kept {
-            let id = self.new_id();
-            let file = picture.file.clone();
-            self.history.add(HistoryEntry {
-                id,
-                recipe: picture.recipe,
-                file: Some(picture.file),
-                image: None,
-                thumbnail: None,
-                seconds: picture.seconds,
-                device: picture.device,
-                is_draft: false,
-            });
-            let task = move || match super::files::load(&file) {
-                Ok(image) => Done::Thumbnail { entry: id, thumbnail: Arc::new(crate::library::thumbnail(&image)) },
-                Err(why) => Done::Loaded { entry: id, result: Err(why) },
-            };
-            // What does not fit into the queue is read when it is looked at.
-            let _ = self.background.submit(task);
-        }
-        self.saved.2 = self.history.revision;
-        if let Some(id) = self.history.newest().map(|entry| entry.id) {
-            self.show(id);
         }
     }
 

@@ -1,7 +1,11 @@
 //! One window a home: the second one may read and add pictures, but the session belongs to the first.
 
 use std::fs::{self, File, TryLockError};
+use std::io;
 use std::path::Path;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, bounded};
 
 const FILE: &str = "session.lock";
 
@@ -21,12 +25,44 @@ pub enum Instance {
     Unknown,
 }
 
+impl InstanceLock {
+    /// Hands the lock over once the window that has it is closed; `wake` is called then.
+    ///
+    /// # Errors
+    /// A file that cannot be opened, or a thread that does not start.
+    pub fn awaited(home: &Path, wake: impl Fn() + Send + 'static) -> io::Result<Receiver<Self>> {
+        let file = lock_file(home)?;
+        let (sender, lock) = bounded(1);
+        // Sleeps in the system, and ends with the program.
+        std::thread::Builder::new().name("session lock".to_owned()).spawn(move || {
+            if file.lock().is_ok() && sender.send(Self { _file: file }).is_ok() {
+                wake();
+            }
+        })?;
+        Ok(lock)
+    }
+}
+
+fn lock_file(home: &Path) -> io::Result<File> {
+    fs::create_dir_all(home)?;
+    File::options().create(true).truncate(false).write(true).open(home.join(FILE))
+}
+
 impl Instance {
+    /// As [`Instance::of`], but a window that is just closing is waited for, at most so long.
+    pub fn of_patiently(home: &Path, patience: Duration) -> Self {
+        match Self::of(home) {
+            Self::Second => {
+                let lock = InstanceLock::awaited(home, || {});
+                lock.ok().and_then(|lock| lock.recv_timeout(patience).ok()).map_or(Self::Second, Self::First)
+            }
+            other => other,
+        }
+    }
+
     /// Asks without waiting.
     pub fn of(home: &Path) -> Self {
-        let file = fs::create_dir_all(home)
-            .and_then(|()| File::options().create(true).truncate(false).write(true).open(home.join(FILE)));
-        let Ok(file) = file else { return Self::Unknown };
+        let Ok(file) = lock_file(home) else { return Self::Unknown };
         match file.try_lock() {
             Ok(()) => Self::First(InstanceLock { _file: file }),
             Err(TryLockError::WouldBlock) => Self::Second,
@@ -49,6 +85,19 @@ mod tests {
         assert!(matches!(Instance::of(&home), Instance::Second));
         drop(first);
         assert!(matches!(Instance::of(&home), Instance::First(_)));
+    }
+
+    #[test]
+    fn a_lock_is_handed_over_when_the_window_before_has_closed() {
+        let home = tempfile::tempdir().unwrap();
+        let first = Instance::of(home.path());
+        let lock = InstanceLock::awaited(home.path(), || {}).unwrap();
+        assert!(lock.try_recv().is_err());
+        drop(first);
+        let lock = lock.recv().unwrap();
+        assert!(matches!(Instance::of(home.path()), Instance::Second));
+        drop(lock);
+        assert!(matches!(Instance::of_patiently(home.path(), Duration::ZERO), Instance::First(_)));
     }
 
     #[test]

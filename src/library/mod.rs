@@ -29,4 +29,4 @@ pub use pictures::{keep_picture_in, make_free_folder, words_for_name, write_free
 pub use references::{find_reference, find_reference_in, keep_reference, keep_reference_in, read_unchanged};
 pub use style_file::ENDING as STYLE_ENDING;
 pub use styles::{Style, Styles, look_at_style};
-pub use thumbnails::{cached_thumbnail, thumbnail};
+pub use thumbnails::{cached_thumbnail, thumbnail, thumbnail_of};

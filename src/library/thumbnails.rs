@@ -25,6 +25,18 @@ pub fn thumbnail(picture: &RgbImage) -> RgbImage {
     resize(picture, side(width), side(height), Filter::Bicubic)
 }
 
+/// As [`cached_thumbnail`], where the content hash is not known: to read a file is far quicker than to decode it.
+///
+/// # Errors
+/// As [`cached_thumbnail`].
+pub fn thumbnail_of(home: &Path, file: &Path) -> Result<RgbImage, PixelsError> {
+    let bytes =
+        fs::metadata(file).and_then(|metadata| if metadata.is_file() { fs::read(file) } else { Ok(Vec::new()) });
+    // What is wrong with it is said by opening it.
+    let hash = bytes.map(|bytes| blake3::hash(&bytes).to_hex().to_string()).unwrap_or_default();
+    cached_thumbnail(home, file, &hash)
+}
+
 /// The thumbnail of the picture at `file` with this content hash, from the cache of `home` where it is there.
 ///
 /// # Errors

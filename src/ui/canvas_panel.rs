@@ -237,13 +237,17 @@ fn caption(state: &AppState) -> String {
 fn empty_state(ui: &mut Ui, state: &AppState, rect: egui::Rect) {
     let keys = keys_of(ui.ctx(), "Generate");
     let ready = format!("Your words, in the style of the reference. {keys} does the same");
+    let trouble = state.shown_entry().and_then(|entry| entry.trouble.as_deref());
     let (title, text) = match (&state.model, state.jobs.front(), state.shown) {
         (ModelState::Failed(_), ..) => ("The model did not open", "Choose another at the top left"),
         (_, None, Shown::Nothing) if state.waiting().is_some() => {
             ("Getting ready", "It is painted as soon as everything is open. Esc cancels it")
         }
         (_, Some(_), Shown::Live) => ("Getting ready", "The picture appears here while it forms"),
-        (_, _, Shown::Entry(_)) => ("Opening the picture", ""),
+        (_, _, Shown::Entry(_)) => match trouble {
+            Some(why) => ("The picture cannot be shown now", why),
+            None => ("Opening the picture", ""),
+        },
         _ if state.recipe.references.is_empty() => {
             ("Drop a picture whose style you like", "Then type what to paint and press Generate")
         }

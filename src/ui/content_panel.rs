@@ -46,6 +46,7 @@ pub fn content_panel(ui: &mut Ui, state: &mut AppState, textures: &mut Textures,
 
 fn card(ui: &mut Ui, state: &mut AppState, textures: &mut Textures, commands: &mut Vec<Command>) {
     let thumbnail = state.content_picture().map(|opened| opened.thumbnail.clone());
+    let is_opening = state.recipe.init.as_ref().is_some_and(|init| state.is_opening(&init.hash));
     let Some(init) = &mut state.recipe.init else { return };
     let colours = palette(ui);
     widgets::card(ui, Stroke::new(1.0, colours.line), Margin::same(8), |ui| {
@@ -64,7 +65,12 @@ fn card(ui: &mut Ui, state: &mut AppState, textures: &mut Textures, commands: &m
             ui.vertical(|ui| {
                 ui.spacing_mut().item_spacing.y = tokens::SPACE_S;
                 ui.add(egui::Label::new(RichText::new(&init.name).strong()).truncate());
-                widgets::hint(ui, if thumbnail.is_some() { "The picture begins from it" } else { "Not open" });
+                let hint = match (thumbnail.is_some(), is_opening) {
+                    (true, _) => "The picture begins from it",
+                    (false, true) => "Opening…",
+                    (false, false) => "Not open",
+                };
+                widgets::hint(ui, hint);
                 widgets::small_controls(ui);
                 let remove = ui.add(Button::new("Remove"));
                 remove.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, "Remove the content picture"));

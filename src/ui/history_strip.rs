@@ -36,6 +36,8 @@ fn strip(ui: &mut Ui, state: &AppState, textures: &mut Textures, commands: &mut 
         return false;
     }
     let mut exports = false;
+    // The wheel, too, which goes up and down.
+    ui.style_mut().always_scroll_the_only_direction = true;
     ScrollArea::horizontal().auto_shrink([false, false]).show(ui, |ui| {
         ui.horizontal_centered(|ui| {
             if !state.jobs.is_empty() {
@@ -93,10 +95,15 @@ fn thumbnail(
             let size = texture.size_vec2();
             let scale = rect.width() / size.max_elem().max(1.0);
             let place = egui::Rect::from_center_size(rect.center(), size * scale);
-            Image::new(&texture).corner_radius(radius).paint_at(ui, place);
+            let tint = if entry.trouble.is_some() { tokens::SET_ASIDE } else { tokens::AS_IT_IS };
+            Image::new(&texture).corner_radius(radius).tint(tint).paint_at(ui, place);
             if response.dragged() {
                 dragging::ghost(ui, &texture);
             }
+        }
+        if entry.thumbnail.is_none() && entry.trouble.is_some() {
+            let font = egui::FontId::proportional(tokens::TEXT_HEADING);
+            ui.painter().text(rect.center(), egui::Align2::CENTER_CENTER, "?", font, palette(ui).text_weak);
         }
         if entry.is_draft {
             badge(ui, rect, "live");
@@ -137,7 +144,11 @@ fn thumbnail(
     if response.has_focus() && ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, egui::Key::Delete)) {
         commands.push(Command::RemoveFromHistory(entry.id));
     }
-    let more = if entry.is_draft { "Live, not kept yet: Generate keeps it" } else { "Right-click for more" };
+    let more = match &entry.trouble {
+        Some(why) => format!("It cannot be shown now: {why}. Click to try again"),
+        None if entry.is_draft => "Live, not kept yet: Generate keeps it".to_owned(),
+        None => "Right-click for more".to_owned(),
+    };
     response.on_hover_text(format!("{title}. {more}"));
     exports
 }

@@ -10,6 +10,8 @@ use crate::app::{Session, Setup, WindowPlace};
 use crate::engine::{Compute, Engine, EngineError, Waker};
 use crate::library::{self, Instance};
 
+/// How long a window that is closing is waited for, as it is after a quick restart: it may end a picture first.
+const CLOSING: Duration = Duration::from_secs(4);
 const TITLE: &str = "InstantStyle Studio";
 /// 256 x 256, drawn from `assets/icon/icon.svg`.
 const ICON: &[u8] = include_bytes!("../../assets/icon/icon.png");
@@ -27,7 +29,7 @@ pub fn open(
         library::start_log(home);
     }
     tracing::info!("InstantStyle Studio {} opens its window", env!("CARGO_PKG_VERSION"));
-    let instance = home.as_deref().map_or(Instance::Unknown, Instance::of);
+    let instance = home.as_deref().map_or(Instance::Unknown, |home| Instance::of_patiently(home, CLOSING));
     let is_second = matches!(instance, Instance::Second);
     let (session, session_notice) = home.as_deref().map_or((None, None), Session::load);
     let place = session.as_ref().and_then(|session| session.settings.window);

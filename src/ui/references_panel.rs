@@ -119,6 +119,7 @@ fn card(ui: &mut Ui, state: &AppState, index: usize, textures: &mut Textures, co
                 heading(ui, index, &reference.name, is_on, commands);
                 let missing = state.picture(reference).is_none();
                 let taken = match missing {
+                    true if state.is_opening(&reference.hash) => "Opening…".to_owned(),
                     true => "Not open".to_owned(),
                     false if is_on && !state.takes_references() => "Cannot be used with this model yet".to_owned(),
                     false if is_on => words::mode(&reference.role).to_owned(),

@@ -114,6 +114,7 @@ impl Bench {
                     file: None,
                     image,
                     thumbnail: None,
+                    trouble: None,
                     seconds: 1.0,
                     device: String::new(),
                     is_draft: false,

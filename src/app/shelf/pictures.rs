@@ -94,6 +94,7 @@ impl AppState {
                     file: Some(file),
                     image: None,
                     thumbnail,
+                    trouble: None,
                     seconds: 0.0,
                     device: String::new(),
                     is_draft: false,
