@@ -167,7 +167,7 @@ impl AppState {
         let references = references.iter().map(|r| (Place::References, &r.hash, &r.name));
         let content = init.iter().map(|init| (Place::Content, &init.hash, &init.name));
         let missing: Vec<_> =
-            references.chain(content).filter(|(_, hash, _)| !self.pictures.contains_key(*hash)).collect();
+            references.chain(content).filter(|(_, hash, _)| !self.pictures.contains_key(hash)).collect();
         if missing.iter().any(|(_, hash, _)| self.asked_for.contains(*hash)) {
             self.wants_picture = true;
         } else if let Some((place, _, name)) = missing.first() {
