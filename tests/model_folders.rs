@@ -250,6 +250,8 @@ fn inspect_and_render_agree_on_a_folder() {
         (unet, Some(&tiny()), "no known kind, not a UNet"),
         ("vae/config.json", Some(b"{\"latent_channels\": "), "vae/config.json cannot be read"),
         ("unet/config.json", Some(b"{}"), unet),
+        ("unet/config.json", Some(b"[]"), "unet/config.json cannot be read as settings (a list"),
+        ("model_index.json", Some(b" []"), "model_index.json cannot be read as settings (a list"),
         ("scheduler/scheduler_config.json", Some(scheduler.as_bytes()), "beta_schedule"),
         ("scheduler/scheduler_config.json", None, "scheduler/scheduler_config.json"),
         ("text_encoder_2", None, "holds no folder text_encoder_2"),

@@ -7,9 +7,16 @@ use super::background::Done;
 use super::notes::Place;
 use super::references::{self, Dropped, Opened};
 use super::state::AppState;
+use crate::board::Axis;
 use crate::recipe::{Recipe, Role, SchedulerName};
 
 impl AppState {
+    /// The fields that an axis of the window can be about: a LoRA's only where there is one.
+    pub fn axis_fields(&self) -> impl Iterator<Item = &'static str> {
+        let has_loras = !self.recipe.loras.is_empty();
+        Axis::FIELDS.iter().copied().filter(move |field| has_loras || !field.starts_with("lora-"))
+    }
+
     /// Values for `field`, of which the axis can be painted as it is; empty where there are none.
     pub fn example_values(&self, field: &str) -> String {
         let prompt = self.recipe.prompt.trim();
@@ -119,4 +126,22 @@ pub fn listed(names: impl IntoIterator<Item: AsRef<str>>) -> String {
         false => name.to_owned(),
     };
     names.into_iter().map(|name| quoted(name.as_ref())).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::recipe::Lora;
+
+    #[test]
+    fn a_loras_fields_are_offered_where_there_is_one() {
+        let home = tempfile::tempdir().unwrap();
+        let mut state = AppState::for_tests(home.path());
+        let without: Vec<&str> = state.axis_fields().collect();
+        state.recipe.loras.push(Lora::default());
+        let with: Vec<&str> = state.axis_fields().collect();
+        assert_eq!(with, Axis::FIELDS);
+        assert!(with.len() == without.len() + 2 && !without.contains(&"lora-blocks"), "{without:?}");
+    }
 }

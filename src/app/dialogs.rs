@@ -161,23 +161,11 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::app::state::Setup;
-    use crate::engine::{Compute, FakeEngine};
 
     #[test]
     fn a_desktop_without_dialogs_is_told_where_one_was_asked_for() {
         let home = tempfile::tempdir().unwrap();
-        let setup = Setup {
-            engine: Box::new(FakeEngine::start(None).unwrap()),
-            waker: Arc::new(|| {}),
-            home: Some(home.path().to_owned()),
-            session: None,
-            session_notice: None,
-            is_second: false,
-            pictures: Vec::new(),
-            compute: Compute::default(),
-        };
-        let mut state = AppState::new(setup).unwrap();
+        let mut state = AppState::for_tests(home.path());
         for (place, is_save, way_out) in [
             (Place::References, false, "drop files on the window"),
             (Place::Content, false, "drop the picture here"),

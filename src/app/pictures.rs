@@ -126,7 +126,6 @@ impl AppState {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::sync::Arc;
     use std::time::{Duration, Instant};
 
     use super::*;
@@ -135,8 +134,6 @@ mod tests {
     use crate::app::command::Command;
     use crate::app::references::Dropped;
     use crate::app::sample;
-    use crate::app::state::Setup;
-    use crate::engine::{Compute, FakeEngine};
 
     fn until(state: &mut AppState, done: impl Fn(&AppState) -> bool) {
         let began = Instant::now();
@@ -151,17 +148,7 @@ mod tests {
     #[test]
     fn a_picture_that_nothing_uses_is_let_go_and_comes_back_when_it_is_wanted() {
         let home = tempfile::tempdir().unwrap();
-        let setup = Setup {
-            engine: Box::new(FakeEngine::start(None).unwrap()),
-            waker: Arc::new(|| {}),
-            home: Some(home.path().to_owned()),
-            session: None,
-            session_notice: None,
-            is_second: false,
-            pictures: Vec::new(),
-            compute: Compute::default(),
-        };
-        let mut state = AppState::new(setup).unwrap();
+        let mut state = AppState::for_tests(home.path());
         state.pictures.spare = 0;
         let files = [("a.png", 10), ("b.png", 200)].map(|(name, grey)| {
             let path = home.path().join(name);

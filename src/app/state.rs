@@ -308,3 +308,22 @@ impl AppState {
         self.submit(move || Done::Found { hash, result: references::open(&sample, folder.as_deref()) });
     }
 }
+
+#[cfg(test)]
+impl AppState {
+    /// A window of a first start, with an engine that does as it is told.
+    #[allow(clippy::unwrap_used)]
+    pub(super) fn for_tests(home: &std::path::Path) -> Self {
+        Self::new(Setup {
+            engine: Box::new(crate::engine::FakeEngine::start(None).unwrap()),
+            waker: Arc::new(|| {}),
+            home: Some(home.to_owned()),
+            session: None,
+            session_notice: None,
+            is_second: false,
+            pictures: Vec::new(),
+            compute: Compute::default(),
+        })
+        .unwrap()
+    }
+}

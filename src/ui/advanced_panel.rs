@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use egui::{DragValue, Grid, RichText, Slider, SliderClamping, Ui, vec2};
 
+use super::commands::keys_of;
 use super::seed_field::{SEED_WIDTH, seed_field};
 use super::style_panel::{LIMITS, REACH};
 use super::tokens;
@@ -64,7 +65,8 @@ fn seed(ui: &mut Ui, state: &mut AppState, commands: &mut Vec<Command>) {
         }
         let roll = ui.button("Roll");
         roll.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Roll a new seed"));
-        if roll.on_hover_text("Choose a new seed by chance and lock it (Ctrl+D)").clicked() {
+        let keys = keys_of(ui.ctx(), "Roll a new seed and lock it");
+        if roll.on_hover_text(format!("Choose a new seed by chance and lock it ({keys})")).clicked() {
             commands.push(Command::RollSeed);
         }
         wrong

@@ -6,7 +6,7 @@ use super::board_cell;
 use super::board_compare::{comparison, comparison_tools};
 use super::board_grid::grid;
 use super::board_look::{BoardLook, Order};
-use super::commands::WindowCommand;
+use super::commands::{WindowCommand, ctrl_key, keys_of};
 use super::notes_ui::notes_ui;
 use super::textures::Textures;
 use super::tokens::{self, palette};
@@ -110,9 +110,11 @@ fn whole(ui: &mut Ui, open: &OpenBoard, look: &mut BoardLook, commands: &mut Vec
         (false, 0 | 1) => "Compare".to_owned(),
         (false, count) => format!("Compare {count}"),
     };
-    let tip = "Side by side, wiped or as differences, with one zoom for all (Ctrl+Shift+X)";
+    let keys = keys_of(ui.ctx(), "Compare the picked cells, or show all");
+    let tip = format!("Side by side, wiped or as differences, with one zoom for all ({keys})");
     let button = ui.add_enabled(look.can_compare(), Button::new(text)).on_hover_text(tip);
-    if button.on_disabled_hover_text("Pick 2 to 4 cells by Ctrl+click").clicked() {
+    let tip = format!("Pick 2 to 4 cells by {}+click", ctrl_key(ui.ctx()));
+    if button.on_disabled_hover_text(tip).clicked() {
         look.toggle_comparison();
     }
     asked
@@ -135,7 +137,10 @@ fn order_and_zoom(ui: &mut Ui, look: &mut BoardLook, is_narrow: bool) {
         let slider =
             ui.add(Slider::new(&mut look.zoom, 1.0..=board_cell::MOST_ZOOM).logarithmic(true).show_value(false));
         slider.widget_info(|| egui::WidgetInfo::slider(true, f64::from(look.zoom), "Zoom of all cells"));
-        slider.on_hover_text("Zoom into all cells at once; drag a cell to move all. Ctrl and the wheel zoom too");
+        let ctrl = ctrl_key(ui.ctx());
+        slider.on_hover_text(format!(
+            "Zoom into all cells at once; drag a cell to move all. {ctrl} and the wheel zoom too"
+        ));
     });
 }
 
@@ -148,14 +153,17 @@ fn chosen_tools(ui: &mut Ui, open: &OpenBoard, look: &mut BoardLook, commands: &
             order_and_zoom(ui, look, is_narrow);
             let Some(index) = look.chosen else {
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                    let text = "Click a cell to choose it, double-click to work on with it. Ctrl+click picks cells \
-                                to compare";
+                    let ctrl = ctrl_key(ui.ctx());
+                    let text = format!(
+                        "Click a cell to choose it, double-click to work on with it. {ctrl}+click picks cells to compare"
+                    );
                     ui.add(Label::new(RichText::new(text).small().weak()).truncate());
                 });
                 return;
             };
             let mut is_picked = look.picked.contains(&index);
-            if ui.checkbox(&mut is_picked, "Pick").on_hover_text("For comparison (Ctrl+click)").changed() {
+            let tip = format!("For comparison ({}+click)", ctrl_key(ui.ctx()));
+            if ui.checkbox(&mut is_picked, "Pick").on_hover_text(tip).changed() {
                 look.pick(index);
             }
             let actions = board_cell::actions(open, index);

@@ -216,6 +216,11 @@ pub fn keys_of(ctx: &egui::Context, name: &str) -> String {
     keys.map(|keys| ctx.format_shortcut(keys)).unwrap_or_default()
 }
 
+/// What the key beside a click or the wheel is called here: "Ctrl", on macOS "⌘".
+pub fn ctrl_key(ctx: &egui::Context) -> String {
+    ctx.format_modifiers(Modifiers::COMMAND)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

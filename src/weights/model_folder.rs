@@ -190,8 +190,12 @@ impl ModelFolder {
             let advice = "download the folder again".to_owned();
             return Err(WeightsError::MissingFile { file: self.name.clone(), wanted: rel.to_owned(), advice });
         };
-        serde_json::from_str(&text)
-            .map_err(|e| WeightsError::BadJson { file: self.shown(rel), why: shown(&e.to_string()) })
+        let bad = |why: &str| WeightsError::BadJson { file: self.shown(rel), why: why.to_owned() };
+        // serde takes a list for a struct, its values one after the other.
+        if text.trim_start().starts_with('[') {
+            return Err(bad("a list stands where names and values are meant"));
+        }
+        serde_json::from_str(&text).map_err(|e| bad(&shown(&e.to_string())))
     }
 
     /// The weights of a component (`unet`, `vae`, `text_encoder`, …; empty for the folder itself), whatever their file
