@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device};
 
-use super::{Compute, DTypeChoice, DeviceChoice, EngineError, memory};
+use super::{Compute, DTypeChoice, DeviceChoice, EngineError, free_memory};
 
 /// A device, the dtype of the networks on it, and both in words.
 #[derive(Debug, Clone)]
@@ -43,7 +43,7 @@ pub fn ensure_built_in(choice: DeviceChoice) -> Result<(), EngineError> {
 /// counts what the system recommends for it.
 pub fn available_bytes(device: &Device) -> Option<u64> {
     match device {
-        Device::Cpu => memory::available_bytes(),
+        Device::Cpu => free_memory::available_bytes(),
         #[cfg(feature = "cuda")]
         Device::Cuda(cuda) => {
             let (free, _) = cuda.cuda_stream().context().mem_get_info().ok()?;

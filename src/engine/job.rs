@@ -103,13 +103,6 @@ pub struct Preview {
     pub pixels_per_latent: usize,
 }
 
-/// A linear map from latents to RGB in -1..1.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LatentRgb {
-    pub factors: Vec<[f32; 3]>,
-    pub bias: [f32; 3],
-}
-
 /// Latents in the scaled space of the UNet: [1, channels, height, width], row-major.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Latents {

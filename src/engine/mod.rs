@@ -17,10 +17,12 @@ mod embedding_cache;
 mod encoding;
 mod error;
 mod fake_engine;
+mod free_memory;
 mod handle;
 mod image_prompt_parts;
 mod job;
 mod judge;
+mod latent_rgb;
 mod loras;
 mod measure;
 mod memory;
@@ -32,6 +34,7 @@ mod prefix;
 mod prompt_count;
 mod references;
 mod sampling;
+mod settings;
 mod text;
 mod threads;
 mod together;
@@ -49,12 +52,12 @@ pub use fake_engine::{FakeEngine, Script};
 pub use handle::{CancelToken, Engine, JobHandle};
 pub use image_prompt_parts::projection_shape;
 pub use job::{
-    Compute, DTypeChoice, DeviceChoice, Finished, JobEvent, JobSpec, LatentRgb, Latents, ModelPaths, Preview, Step,
-    Timings,
+    Compute, DTypeChoice, DeviceChoice, Finished, JobEvent, JobSpec, Latents, ModelPaths, Preview, Step, Timings,
 };
 pub use judge::{BuiltInJudge, Verdict};
+pub use latent_rgb::LatentRgb;
 pub use measure::{ClipMeasure, Embedding, Match};
 pub use memory::{MemoryFit, MemoryNeed};
-pub use pipeline::random_seed;
 pub use prompt_count::{PromptCount, PromptCounter};
+pub use settings::random_seed;
 pub use worker::Waker;

@@ -7,8 +7,9 @@ use candle_nn::VarBuilder;
 use serde::Deserialize;
 
 use super::image_prompt_parts::{ImagePromptParts, check_image_encoder, image_prompt_parts};
+use super::latent_rgb::{LatentRgb, SD15_SCALING_FACTOR, SDXL_SCALING_FACTOR};
 use super::loras::Loras;
-use super::{EngineError, LatentRgb, ModelPaths, builtin};
+use super::{EngineError, ModelPaths, builtin};
 use crate::nn::autoencoder_kl::{AutoencoderKl, AutoencoderKlConfig};
 use crate::nn::clip_text::{ClipTextConfig, ClipTextModel};
 use crate::nn::schedulers::SchedulerConfig;
@@ -86,20 +87,8 @@ struct ModelIndex {
     force_zeros_for_empty_prompt: Option<bool>,
 }
 
-/// SDXL's factors (ComfyUI `latent_formats.py`, measured on SDXL's VAE), used where a model has SDXL's latents.
-const SDXL_LATENT_RGB: ([[f32; 3]; 4], [f32; 3]) = (
-    [[0.3651, 0.4232, 0.4341], [-0.2533, -0.0042, 0.1068], [0.1076, 0.1111, -0.0362], [-0.3165, -0.2492, -0.2188]],
-    [0.1084, -0.0175, -0.0011],
-);
 /// Without its betas a model paints noise.
 const SCHEDULER: &str = "scheduler/scheduler_config.json";
-const SDXL_SCALING_FACTOR: f64 = 0.13025;
-/// The same for SD 1.5.
-const SD15_LATENT_RGB: ([[f32; 3]; 4], [f32; 3]) = (
-    [[0.3512, 0.2297, 0.3227], [0.3250, 0.4974, 0.2350], [-0.2829, 0.1762, 0.2721], [-0.2120, -0.2616, -0.7177]],
-    [0.0; 3],
-);
-const SD15_SCALING_FACTOR: f64 = 0.18215;
 
 impl Model {
     /// Opens every part by its header and checks that all of it fits together.
@@ -163,7 +152,8 @@ impl Model {
         let names = block_infos.iter().map(|block| block.name.clone()).collect();
         let blocks = ModelBlocks::new(names, own.style_block.clone(), own.layout_block.clone());
         let defaults = defaults(&own, scheduler, &unet_config, &vae_config);
-        let latent_rgb = latent_rgb(&own, &vae_config);
+        let own_rgb = own.latent_rgb_factors.clone().zip(own.latent_rgb_bias);
+        let latent_rgb = LatentRgb::of(own_rgb, &vae_config).map(Arc::new);
         // What is named is looked at, also where no reference uses it.
         let has_own_adapter = folder.has("ip_adapter.safetensors");
         let is_named = paths.adapter.is_some() || (paths.image_encoder.is_some() && has_own_adapter);
@@ -362,16 +352,6 @@ fn defaults(
         width: own.width.unwrap_or(width),
         height: own.height.unwrap_or(height),
     }
-}
-
-fn latent_rgb(own: &OwnSettings, vae: &AutoencoderKlConfig) -> Option<Arc<LatentRgb>> {
-    let (factors, bias) = match (&own.latent_rgb_factors, own.latent_rgb_bias) {
-        (Some(factors), Some(bias)) => (factors.clone(), bias),
-        _ if vae.scaling_factor == SDXL_SCALING_FACTOR => (SDXL_LATENT_RGB.0.to_vec(), SDXL_LATENT_RGB.1),
-        _ if vae.scaling_factor == SD15_SCALING_FACTOR => (SD15_LATENT_RGB.0.to_vec(), SD15_LATENT_RGB.1),
-        _ => return None,
-    };
-    (factors.len() == vae.latent_channels).then(|| Arc::new(LatentRgb { factors, bias }))
 }
 
 /// Names for people and content for the program, such as `sdxl-base@1f0c…`.

@@ -15,6 +15,7 @@ use super::networks::Networks;
 use super::prefix::{Prefixes, SamplerState};
 use super::references::KeyValues;
 use super::sampling::{Sampled, Sampling, steps_before_references};
+use super::settings::{Settings, random_seed};
 use super::text::{PromptEmbeds, ensure_short};
 use super::together::Together;
 use super::{Compute, EngineError, Finished, JobEvent, JobSpec, Latents, ModelPaths, Timings, memory};
@@ -372,35 +373,4 @@ impl Session {
             })
             .collect()
     }
-}
-
-/// The settings of a resolved recipe, without options.
-struct Settings {
-    scheduler: crate::recipe::SchedulerName,
-    steps: usize,
-    guidance: f64,
-    seed: u64,
-    width: u32,
-    height: u32,
-}
-
-impl Settings {
-    fn of(recipe: &Recipe) -> Result<Self, EngineError> {
-        let open = || EngineError::Input("the recipe leaves a setting open that the model does not fill in".to_owned());
-        Ok(Self {
-            scheduler: recipe.scheduler.ok_or_else(open)?,
-            steps: recipe.steps.ok_or_else(open)? as usize,
-            guidance: recipe.guidance.ok_or_else(open)?,
-            seed: recipe.seed.ok_or_else(open)?,
-            width: recipe.width.ok_or_else(open)?,
-            height: recipe.height.ok_or_else(open)?,
-        })
-    }
-}
-
-/// A seed from the system's randomness.
-pub fn random_seed() -> u64 {
-    use std::hash::{BuildHasher, Hasher};
-    // 32 bits: torch's generator uses no more, and short seeds are easier to write down.
-    std::collections::hash_map::RandomState::new().build_hasher().finish() & 0xffff_ffff
 }

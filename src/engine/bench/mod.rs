@@ -12,7 +12,7 @@ use candle_core::{DType, Tensor};
 
 use super::device::{self, Place};
 use super::threads::{awake, in_own_pool};
-use super::{Compute, EngineError, memory};
+use super::{Compute, EngineError, free_memory};
 use crate::kernels::meter::{self, Part};
 use crate::kernels::peak::peak_flops;
 use networks::Bench;
@@ -153,7 +153,7 @@ fn ensure_finite(out: &Tensor) -> Result<(), EngineError> {
 
 /// Refuses what this machine cannot hold.
 fn ensure_fits(spec: BenchSpec, place: &Place) -> Result<(), EngineError> {
-    let Some(available) = memory::available_bytes().filter(|_| place.device.is_cpu()) else { return Ok(()) };
+    let Some(available) = free_memory::available_bytes().filter(|_| place.device.is_cpu()) else { return Ok(()) };
     let weight = if spec.half_weights { 2 } else { place.dtype.size_in_bytes() as u64 };
     let weights = networks::parameters(spec)? * weight;
     let fits = |size: u32| weights + networks::work_bytes(spec, size, place) <= available;
