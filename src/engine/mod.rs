@@ -1,7 +1,7 @@
 //! A recipe turned into pixels: no window, no command line, any device.
 //!
 //! [`Engine`] is what others see. [`CandleEngine`] computes on a thread of its own; [`FakeEngine`] plays a script, for
-//! tests of what stands above. Arrows: engine -> nn, weights, pixels, recipe.
+//! tests of what stands above. Arrows: engine -> nn, kernels, weights, models, library, pixels, recipe.
 
 mod bench;
 mod board_run;
