@@ -7,6 +7,7 @@ use image::RgbImage;
 use serde::Serialize;
 
 use super::EngineError;
+use super::latent_rgb::LatentRgb;
 use crate::pixels::Picture;
 use crate::recipe::Recipe;
 
