@@ -296,6 +296,8 @@ fn cells_are_starred_sorted_and_told_apart() {
     assert!(board(&window).marks[2].is_favourite);
     // Differences to the chosen cell.
     cell(&mut window, "strength 0, seed 1");
+    let shown = |window: &Window| board(window).marks.iter().map(|mark| mark.shown_id).collect::<Vec<_>>();
+    let before = shown(&window);
     click(&mut window, "Show differences to it");
     wait(&mut window, "the differences", |app| {
         app.state.board.as_ref().unwrap().marks.iter().all(|mark| mark.difference.is_some())
@@ -304,6 +306,7 @@ fn cells_are_starred_sorted_and_told_apart() {
     let is_black =
         |index: usize| board(&window).marks[index].difference.as_ref().unwrap().iter().all(|byte| *byte == 0);
     assert!((0..5).all(is_black) && !(5..10).any(is_black));
+    assert!(shown(&window).iter().all(|id| !before.contains(id)), "what is made of the cells is made anew");
     click(&mut window, "Show pictures again");
     assert!(board(&window).marks.iter().all(|mark| mark.difference.is_none()));
     window.get_by_role_and_label(Role::ComboBox, "Order of the cells").click();

@@ -5,13 +5,14 @@
 #[path = "common/window.rs"]
 mod window;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crossbeam_channel::Sender;
 use egui::accesskit::Role;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable as _;
-use instantstyle::app::{LivePace, Place, Shown};
+use instantstyle::app::{Command, LivePace, Place, Shown};
 use instantstyle::engine::{
     CancelToken, CandleEngine, Engine, EngineError, FakeEngine, Finished, JobEvent, JobHandle, JobSpec, Latents,
     Preview, Script, Step,
@@ -123,6 +124,30 @@ fn generate_keeps_the_live_picture_instead_of_painting_it_again() {
     // The next change begins a new draft beside it.
     strength(&mut window, 0.5);
     wait(&mut window, "the next live picture", |app| app.state.history.entries().len() == 2);
+}
+
+#[test]
+fn a_draft_that_is_looked_at_gives_way_to_the_next_and_one_to_be_saved_is_kept() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, fake) = open(home.path());
+    click(&mut window, "Live mode");
+    wait(&mut window, "the live picture", at_rest);
+    let draft = |window: &Window| window.state().state.history.draft().unwrap().id;
+    let first = draft(&window);
+    let goes_on = Arc::<AtomicBool>::default();
+    fake.next(Script::Hold(goes_on.clone()));
+    strength(&mut window, 0.5);
+    wait(&mut window, "the next to begin", |_| fake.seen().len() == 2);
+    window.state_mut().state.execute(Command::Show(first));
+    assert_eq!(window.state().state.shown, Shown::Entry(first));
+    goes_on.store(true, Ordering::Relaxed);
+    wait(&mut window, "the next live picture", |app| app.state.jobs.is_empty());
+    let second = draft(&window);
+    assert_ne!(second, first);
+    assert_eq!(window.state().state.shown, Shown::Entry(second), "what is shown is there");
+
+    window.state_mut().state.save_to(first, home.path().join("gone.png"));
+    assert!(errors(&window, Place::Picture)[0].starts_with("Nothing was saved"));
 }
 
 #[test]

@@ -33,9 +33,11 @@ impl AppState {
     }
 
     pub(super) fn take_difference(&mut self, board: u64, index: usize, against: usize, image: Arc<RgbImage>) {
+        let shown_id = self.new_id();
         let open = self.board.as_mut().filter(|open| open.id == board && open.against == Some(against));
         if let Some(mark) = open.and_then(|open| open.marks.get_mut(index)) {
             mark.difference = Some(image);
+            mark.shown_id = shown_id;
         }
     }
 

@@ -307,6 +307,8 @@ impl AppState {
     }
 
     fn save_as(&mut self, id: u64) {
+        // The next live picture must not replace it while the dialog is open.
+        self.keep_if_draft(id);
         let Some(entry) = self.history.get(id) else { return };
         let name = self.settings.picture_export.name_of(&entry.recipe, 1);
         let name = name.unwrap_or_else(|_| format!("picture-{}.png", entry.recipe.seed.unwrap_or_default()));

@@ -252,7 +252,24 @@ impl AppState {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::app::command::Command;
+    use crate::app::session::KeptPicture;
+
+    #[test]
+    fn a_draft_that_is_to_be_saved_is_kept() {
+        let home = tempfile::tempdir().unwrap();
+        let mut state = AppState::for_tests(home.path());
+        let image = Some(Arc::new(image::RgbImage::new(1, 1)));
+        let entry = state.kept_entry(KeptPicture::default());
+        let id = entry.id;
+        state.history.add(HistoryEntry { file: None, image, is_draft: true, ..entry });
+        // As if a dialog were open: a test opens none.
+        state.dialog_place = Some(Place::Picture);
+        state.execute(Command::SaveAs(id));
+        assert!(!state.history.get(id).unwrap().is_draft);
+    }
 
     #[test]
     fn a_fast_model_waits_for_less() {

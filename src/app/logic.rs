@@ -141,7 +141,10 @@ impl AppState {
 
     /// Writes a picture of the history to `path`, in the format that its name asks for.
     pub fn save_to(&mut self, entry: u64, path: PathBuf) {
-        let Some(entry) = self.history.get(entry) else { return };
+        let Some(entry) = self.history.get(entry) else {
+            let said = "nothing was saved: the picture has left the history meanwhile; look for it under All pictures";
+            return self.notes.error(Place::Picture, said);
+        };
         let (image, file, recipe) = (entry.image.clone(), entry.file.clone(), entry.recipe.clone());
         let small = self.small_copies(&recipe);
         self.submit(move || {
@@ -252,6 +255,8 @@ impl AppState {
             finished.device,
             timings.step_secs.len()
         );
+        let draft = self.history.draft().map(|draft| Shown::Entry(draft.id));
+        let replaces_shown = job.is_live && draft == Some(self.shown);
         if job.is_live {
             self.history.drop_drafts();
         }
@@ -273,7 +278,7 @@ impl AppState {
         if !job.is_live {
             self.keep_picture(id, image, recipe);
         }
-        if self.shown == Shown::Live && self.jobs.is_empty() {
+        if replaces_shown || (self.shown == Shown::Live && self.jobs.is_empty()) {
             self.shown = Shown::Entry(id);
         }
         if job.is_live {

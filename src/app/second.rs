@@ -72,14 +72,15 @@ impl AppState {
         let is_untouched = *recipe == self.recipe && *revision == self.history.revision;
         let is_left = |file: &PathBuf| left.history.iter().any(|picture| picture.file == *file);
         let entries = self.history.entries();
-        let own = entries.iter().position(|entry| !entry.file.as_ref().is_some_and(is_left));
-        let own = own.unwrap_or(entries.len());
+        let last_left = entries.iter().rposition(|entry| entry.file.as_ref().is_some_and(is_left));
+        let own = entries.len() - last_left.map_or(0, |last| last + 1);
         let is_known = |file: &PathBuf| entries.iter().any(|entry| entry.file.as_ref() == Some(file));
         let new: Vec<_> = left.history.iter().filter(|picture| !is_known(&picture.file)).cloned().collect();
-        // In their order, before what was made here.
-        for picture in new.into_iter().rev() {
+        // In their order, before what was made here. Each may push the oldest out, so that places count from the end.
+        for picture in new {
             let entry = self.kept_entry(picture);
-            self.history.insert(own, entry);
+            let place = self.history.entries().len() - own;
+            self.history.insert(place, entry);
         }
         self.want_thumbnails();
         if is_untouched {
@@ -88,5 +89,34 @@ impl AppState {
             self.follow_model(&before);
             self.find_pictures();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::app::session::KeptPicture;
+
+    fn session(names: &[String]) -> Session {
+        let picture = |name: &String| KeptPicture { file: name.into(), ..KeptPicture::default() };
+        Session { history: names.iter().map(picture).collect(), ..Session::default() }
+    }
+
+    #[test]
+    fn a_full_strip_takes_the_other_windows_last_pictures_in_and_lets_the_oldest_go() {
+        let home = tempfile::tempdir().unwrap();
+        let mut state = AppState::for_tests(home.path());
+        let old: Vec<String> = (0..200).map(|number| format!("old {number}.png")).collect();
+        let [left, own] = ["left", "own"].map(|whose| [1, 2, 3].map(|number| format!("{whose} {number}.png")));
+        for picture in session(&[&old[..], &own[..]].concat()).history {
+            let entry = state.kept_entry(picture);
+            state.history.add(entry);
+        }
+        // The other strip was full, too, and one of its old pictures was taken out there.
+        let others = [&old[3..50], &old[51..], &left[..]].concat();
+        state.take_up(session(&others));
+        let files = state.history.entries().iter().filter_map(|entry| entry.file.as_ref()?.to_str().map(str::to_owned));
+        assert_eq!(files.collect::<Vec<_>>(), [&old[6..], &left[..], &own[..]].concat());
     }
 }

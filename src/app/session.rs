@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -144,14 +145,9 @@ impl Session {
     /// The session that `home` holds, if any; and what to tell the artist where it cannot be read.
     pub fn load(home: &Path) -> (Option<Self>, Option<String>) {
         let path = home.join(FILE);
-        let too_large = fs::metadata(&path).is_ok_and(|metadata| metadata.len() > LARGEST);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) if !too_large => bytes,
-            _ => return (None, None),
-        };
-        match serde_json::from_slice(&bytes) {
-            Ok(session) => (Some(session), None),
-            Err(error) => {
+        match read(&path) {
+            Ok(session) => (session, None),
+            Err(why) => {
                 let aside = home.join("session.broken.json");
                 let kept = match fs::rename(&path, &aside) {
                     Ok(()) => format!("it was kept as {}", aside.display()),
@@ -160,12 +156,26 @@ impl Session {
                 (
                     None,
                     Some(format!(
-                        "the last session could not be read ({error}); {kept}, and all pictures are still there"
+                        "the last session could not be read ({why}); {kept}, and all pictures are still there"
                     )),
                 )
             }
         }
     }
+}
+
+/// The session in this file; None only where there is no file: what cannot be read must not be written over.
+fn read(path: &Path) -> Result<Option<Session>, String> {
+    let length = match fs::metadata(path) {
+        Ok(metadata) => metadata.len(),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.to_string()),
+    };
+    if length > LARGEST {
+        return Err(format!("it is larger than {} MiB", LARGEST >> 20));
+    }
+    let bytes = fs::read(path).map_err(|error| error.to_string())?;
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| error.to_string())
 }
 
 /// Writes sessions on a thread of its own; of several that wait only the newest is written.
@@ -280,5 +290,18 @@ mod tests {
         assert!(session.is_none() && said.unwrap().contains("session.broken.json"));
         assert!(home.path().join("session.broken.json").exists());
         assert_eq!(Session::load(home.path()), (None, None));
+    }
+
+    #[test]
+    fn a_session_that_cannot_be_read_or_is_too_large_is_kept_aside_too() {
+        let too_large = |path: &Path| fs::File::create(path).unwrap().set_len(LARGEST + 1).unwrap();
+        let not_a_file = |path: &Path| fs::create_dir(path).unwrap();
+        for make in [&too_large as &dyn Fn(&Path), &not_a_file] {
+            let home = tempfile::tempdir().unwrap();
+            make(&home.path().join(FILE));
+            let (session, said) = Session::load(home.path());
+            assert!(session.is_none() && said.unwrap().contains("session.broken.json"));
+            assert!(home.path().join("session.broken.json").exists() && !home.path().join(FILE).exists());
+        }
     }
 }

@@ -1,18 +1,20 @@
 //! One cell of the board: its picture or what forms of it, at the zoom that all cells share.
 
-use std::sync::Arc;
-
-use egui::{CornerRadius, FontId, Rect, Response, Role, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2};
+use egui::{
+    CornerRadius, FontId, Rect, Response, Role, Stroke, StrokeKind, TextureHandle, Ui, Vec2, WidgetInfo, pos2, vec2,
+};
 use image::{RgbImage, imageops};
 
 use super::board_look::{BoardLook, Order};
 use super::textures::Textures;
 use super::tokens::{self, palette};
-use crate::app::{CellMark, Command, OpenBoard, duration, seconds};
-use crate::engine::{CellState, Finished, Match};
+use crate::app::{Command, OpenBoard, duration, seconds};
+use crate::engine::{CellState, Match};
 use crate::gpu::preview_picture;
 
 pub const MOST_ZOOM: f32 = 12.0;
+/// How the names of the cells' textures begin.
+pub const TEXTURES: &str = "board ";
 
 /// How a cell is looked at.
 #[derive(Debug, Clone, Copy)]
@@ -119,19 +121,23 @@ pub fn paint(
     };
     match state {
         CellState::Finished(finished) => {
-            let image = shown_image(ui, open, index, mark, finished);
-            picture_at(ui, rect, &format!("board {index}"), &image, look, textures);
+            let difference = mark.difference.as_ref().filter(|_| open.against.is_some_and(|against| against != index));
+            let (name, image) = match difference {
+                Some(difference) => ("difference", difference.as_ref()),
+                None => ("picture", &finished.image),
+            };
+            let name = format!("{TEXTURES}{name} {index}");
+            let texture = textures.made(ui.ctx(), &name, mark.shown_id, || Some(shrunk(image)));
+            picture_at(ui, rect, texture, look);
             if open.against == Some(index) {
                 corner(ui, rect, "all others against this");
             }
         }
         CellState::Running(None) => middle("begins", colours.text_weak),
         CellState::Running(Some(step)) => {
-            let version = Arc::as_ptr(&step.preview) as u64;
-            let picture = kept(ui, ("preview", index), version, || preview_picture(&step.preview));
-            if let Some(picture) = picture {
-                picture_at(ui, rect, &format!("board preview {index}"), &picture, look, textures);
-            }
+            let name = format!("{TEXTURES}preview {index}");
+            let texture = textures.made(ui.ctx(), &name, mark.shown_id, || preview_picture(&step.preview));
+            picture_at(ui, rect, texture, look);
             let done = step.index as f32 / step.count.max(1) as f32;
             let bar = Rect::from_min_size(pos2(rect.min.x, rect.max.y - 4.0), vec2(rect.width() * done, 4.0));
             ui.painter().rect_filled(bar, 2, colours.accent);
@@ -170,9 +176,9 @@ fn fitted(rect: Rect, size: Vec2) -> Rect {
 }
 
 /// The part of a picture that the common zoom shows, with its own proportions.
-fn picture_at(ui: &Ui, rect: Rect, name: &str, image: &Arc<RgbImage>, look: CellLook, textures: &mut Textures) {
-    let texture = textures.get(ui.ctx(), name, image);
-    let place = fitted(rect, vec2(image.width() as f32, image.height() as f32));
+fn picture_at(ui: &Ui, rect: Rect, texture: Option<TextureHandle>, look: CellLook) {
+    let Some(texture) = texture else { return };
+    let place = fitted(rect, texture.size_vec2());
     let part = Rect::from_center_size(look.middle.to_pos2(), Vec2::splat(1.0 / look.zoom));
     egui::Image::new(&texture).uv(part).corner_radius(4).paint_at(ui, place);
 }
@@ -212,16 +218,6 @@ fn corner(ui: &Ui, rect: Rect, text: &str) {
     ui.painter().galley(at, galley, colours.accent_text);
 }
 
-/// The picture or its difference, as it goes to the graphics card.
-fn shown_image(ui: &Ui, open: &OpenBoard, index: usize, mark: &CellMark, finished: &Arc<Finished>) -> Arc<RgbImage> {
-    let difference = mark.difference.as_ref().filter(|_| open.against.is_some_and(|against| against != index));
-    let (name, version, image) = match difference {
-        Some(difference) => ("difference", Arc::as_ptr(difference) as u64, difference.as_ref()),
-        None => ("picture", Arc::as_ptr(finished) as u64, &finished.image),
-    };
-    kept(ui, (name, index), version, || Some(shrunk(image))).unwrap_or_default()
-}
-
 /// A board of many large pictures must not fill the graphics card: beyond this side a copy is shown.
 fn shrunk(image: &RgbImage) -> RgbImage {
     const LARGEST: u32 = 640;
@@ -231,24 +227,6 @@ fn shrunk(image: &RgbImage) -> RgbImage {
     }
     let side = |side: u32| (u64::from(side) * u64::from(LARGEST) / u64::from(longer)).max(1) as u32;
     imageops::thumbnail(image, side(image.width()), side(image.height()))
-}
-
-/// What was made of a version of something, until there is another version.
-fn kept(
-    ui: &Ui,
-    name: (&'static str, usize),
-    version: u64,
-    make: impl FnOnce() -> Option<RgbImage>,
-) -> Option<Arc<RgbImage>> {
-    let id = egui::Id::unique(name);
-    if let Some((known, picture)) = ui.data(|data| data.get_temp::<(u64, Arc<RgbImage>)>(id))
-        && known == version
-    {
-        return Some(picture);
-    }
-    let picture = Arc::new(make()?);
-    ui.data_mut(|data| data.insert_temp(id, (version, picture.clone())));
-    Some(picture)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use egui::{CentralPanel, ColorImage, Context, Frame, Margin, Panel, Rect, ScrollArea, Shape, Ui, ViewportCommand};
 
+use super::board_cell;
 use super::board_chooser::BoardChooser;
 use super::board_exporter::BoardExporter;
 use super::board_look::BoardLook;
@@ -368,6 +369,9 @@ impl eframe::App for StudioApp {
         self.panels(ui, &mut commands);
         self.sheets(&ctx, &mut commands);
         self.focus.paint(&ctx);
+        if self.state.board.is_none() {
+            self.textures.forget(board_cell::TEXTURES);
+        }
         self.textures.tidy();
         if !commands.is_empty() {
             for command in commands {
