@@ -126,6 +126,7 @@ impl AppState {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::sync::Arc;
     use std::time::{Duration, Instant};
 
     use super::*;
