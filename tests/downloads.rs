@@ -218,6 +218,23 @@ fn a_416_starts_over_once() {
 }
 
 #[test]
+fn what_comes_after_a_new_beginning_is_continued() {
+    let bytes = content(50_000);
+    let sent = bytes.clone();
+    let mut bench = Bench::new(&bytes, move |number, request, to| match number {
+        0 => serve_half(to, &sent, TAG, 20_000),
+        1 => head(to, "416 Range Not Satisfiable", &[("Content-Range", "bytes */10"), ("Content-Length", "0")]),
+        // Less than before, and progress all the same.
+        2 => serve_half(to, &sent, TAG, 10_000),
+        _ => serve(to, request, &sent, TAG),
+    });
+    bench.brings(&bytes);
+    let asked = bench.server.requests();
+    let ranges: Vec<_> = asked.iter().map(|request| request.header("range")).collect();
+    assert_eq!(ranges, [None, Some("bytes=20000-"), None, Some("bytes=10000-")]);
+}
+
+#[test]
 fn wrong_bytes_are_removed() {
     let bytes = content(50_000);
     let mut wrong = bytes.clone();
@@ -321,7 +338,7 @@ fn a_trickle_and_a_silence_are_given_up() {
         let _ = to.read(&mut [0; 1]);
     });
     silent.patience = Patience { silence: Duration::from_millis(100), tries: 2, ..patience() };
-    silent.fails(&["cannot be reached", "silent"]);
+    silent.fails(&["127.0.0.1", "cannot be reached", "silent"]);
 }
 
 #[test]

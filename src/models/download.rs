@@ -73,14 +73,15 @@ pub fn download(
     let mut job = Job { hub, source, target, patience, say, cancelled, name, pace: Pace::default() };
     let mut part = job.open_part()?;
     let (mut failures, mut high) = (0, part.len());
-    let mut must_restart = false;
+    // What is there is thrown away for one request only: later ones go on from what that one brought.
+    let (mut from_scratch, mut has_restarted) = (false, false);
     loop {
-        match job.attempt(&mut part, must_restart)? {
+        match job.attempt(&mut part, std::mem::take(&mut from_scratch))? {
             Attempt::Whole => return job.finish(part),
             // The server says that what is there cannot be continued; said twice, it is broken.
-            Attempt::StartAgain if !must_restart => must_restart = true,
+            Attempt::StartAgain if !has_restarted => (from_scratch, has_restarted, high) = (true, true, 0),
             Attempt::StartAgain => {
-                let why = "the server refuses to send it from the beginning".to_owned();
+                let why = "the server refuses to send what it is asked for".to_owned();
                 return Err(ModelsError::Interrupted { file: job.name, why });
             }
             Attempt::Failed { host, why, after } => {
@@ -166,7 +167,7 @@ impl Job<'_> {
             if_range: part.origin.etag.clone().filter(|_| same_server),
         };
         let messages = http::start(self.hub, &get, &self.name, self.patience.silence);
-        let (mut host, mut total) = (String::new(), None);
+        let (mut host, mut total) = (http::host_of(&get.address), None);
         let mut heard = Instant::now();
         let mut mark = (heard, part.len());
         let lost = |host: &str, why: &str| Attempt::Failed { host: host.to_owned(), why: why.to_owned(), after: None };

@@ -171,6 +171,12 @@ pub(super) fn start(hub: &Hub, get: &Get, file: &str, silence: Duration) -> Rece
     receiver
 }
 
+/// Who is asked under `address`, for sentences.
+pub(super) fn host_of(address: &str) -> String {
+    let uri: Option<Uri> = address.parse().ok();
+    uri.as_ref().and_then(Uri::authority).map_or_else(|| "the server".to_owned(), |a| a.as_str().to_owned())
+}
+
 fn run(
     hub: &Hub,
     get: &Get,
@@ -192,7 +198,6 @@ fn run(
         .user_agent(concat!("instantstyle/", env!("CARGO_PKG_VERSION")))
         .build();
     let agent = ureq::Agent::new_with_config(config);
-    let host_of = |uri: &Uri| uri.authority().map_or_else(|| "the server".to_owned(), |a| a.as_str().to_owned());
     let bad = |host: &str, why: &str| {
         Trouble::Final(ModelsError::BadRedirect { host: host.to_owned(), file: file.to_owned(), why: why.to_owned() })
     };
@@ -200,7 +205,7 @@ fn run(
     let mut seen = Vec::new();
     let (mut sha256, mut linked_size) = (None, None);
     loop {
-        let host = host_of(&address);
+        let host = host_of(&address.to_string());
         let passing = |error: &ureq::Error| Trouble::Passing { host: host.clone(), why: plain(error) };
         let mut request = agent.get(&address);
         if get.from > 0 {
