@@ -322,6 +322,21 @@ fn a_failed_cell_leaves_the_others_alone() {
 }
 
 #[test]
+fn a_cell_whose_engine_ends_without_a_word_has_failed() {
+    let (engine, (step, _)) = (Said::default(), made(64));
+    let specs = (0..2).map(|seed| job(Recipe { seed: Some(seed), ..recipe(vec![]) })).collect();
+    let mut run = BoardRun::new(specs, &[]);
+    run.pump(&engine).unwrap();
+    engine.say(0, JobEvent::Step(step));
+    engine.jobs.lock().unwrap().clear();
+    assert_eq!(run.pump(&engine).unwrap(), [0, 1]);
+    for cell in run.cells() {
+        assert!(matches!(&cell.state, CellState::Failed(EngineError::Panicked(_))), "{:?}", cell.state);
+    }
+    assert!(run.is_done());
+}
+
+#[test]
 fn an_edit_makes_only_new_cells_and_stops_those_that_are_gone() {
     let engine = FakeEngine::start(None).unwrap();
     let spec = |seed: u64| job(Recipe { seed: Some(seed), ..recipe(vec![]) });

@@ -11,6 +11,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crossbeam_channel::TryRecvError;
+
 use super::{Engine, EngineError, Finished, JobEvent, JobHandle, JobSpec, Step};
 
 /// Jobs that wait in the engine's queue at once: enough to keep it busy, few enough that whatever else is asked of the
@@ -74,10 +76,15 @@ impl BoardRun {
         let mut changed = Vec::new();
         let mut index = 0;
         while let Some((cell, handle)) = self.active.get(index) {
-            let cell = *cell;
-            let events: Vec<JobEvent> = handle.events.try_iter().collect();
-            let is_over = events.iter().any(is_last);
-            for event in events {
+            let (cell, events) = (*cell, handle.events.clone());
+            let mut is_over = false;
+            while !is_over {
+                let event = match events.try_recv() {
+                    Ok(event) => event,
+                    Err(TryRecvError::Empty) => break,
+                    Err(TryRecvError::Disconnected) => ended_without_a_word(),
+                };
+                is_over = is_last(&event);
                 self.hear(cell, event, &mut changed);
             }
             if is_over {
@@ -105,10 +112,7 @@ impl BoardRun {
             // Jobs are begun in order, so the oldest is over first, or with those that it is computed together with.
             let Some((cell, handle)) = self.active.first() else { return Ok(changed) };
             let cell = *cell;
-            let event = handle
-                .events
-                .recv()
-                .unwrap_or_else(|_| JobEvent::Failed(EngineError::Panicked("it ended without a word".to_owned())));
+            let event = handle.events.recv().unwrap_or_else(|_| ended_without_a_word());
             let is_over = is_last(&event);
             self.hear(cell, event, &mut changed);
             if is_over {
@@ -279,6 +283,11 @@ impl BoardRun {
         }
         Ok(())
     }
+}
+
+/// What is heard of a job whose engine is gone.
+fn ended_without_a_word() -> JobEvent {
+    JobEvent::Failed(EngineError::Panicked("it ended without a word".to_owned()))
 }
 
 fn is_last(event: &JobEvent) -> bool {

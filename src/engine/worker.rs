@@ -120,7 +120,8 @@ impl Drop for Worker {
 fn work(jobs: &Receiver<QueuedJob>, runner: &mut impl Runner, stop: &CancelToken) {
     let mut left: Option<QueuedJob> = None;
     while let Some(first) = left.take().or_else(|| jobs.recv().ok()) {
-        let most = runner.most_together(&first.spec);
+        // Where the question fails, the job itself tells why.
+        let most = catch_unwind(AssertUnwindSafe(|| runner.most_together(&first.spec))).unwrap_or(1);
         let mut together = vec![first];
         // Those that wait already, in their order, as far as they go with the first.
         while together.len() < most
@@ -197,6 +198,50 @@ impl EventSender {
         }
         if let Some(waker) = &self.waker {
             waker();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::super::{Compute, ModelPaths};
+    use super::*;
+    use crate::recipe::Recipe;
+
+    /// A runner that not even the question before a job leaves alive.
+    struct Broken;
+
+    impl Runner for Broken {
+        fn run(
+            &mut self,
+            _: &JobSpec,
+            _: &CancelToken,
+            _: &mut dyn FnMut(JobEvent),
+        ) -> Result<super::super::Finished, EngineError> {
+            Err(EngineError::Cancelled)
+        }
+
+        fn most_together(&self, _: &JobSpec) -> usize {
+            panic!("no number")
+        }
+
+        fn forget(&mut self) {}
+    }
+
+    #[test]
+    fn a_panic_before_a_job_leaves_the_thread_alive() {
+        let worker = Worker::start(Broken, None).unwrap();
+        for _ in 0..2 {
+            let spec = JobSpec {
+                recipe: Arc::new(Recipe::default()),
+                references: Vec::new(),
+                init: None,
+                model: ModelPaths::default(),
+                compute: Compute::default(),
+            };
+            let handle = worker.submit(spec).unwrap();
+            assert!(matches!(handle.events.iter().last(), Some(JobEvent::Cancelled)));
         }
     }
 }
