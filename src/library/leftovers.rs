@@ -11,8 +11,19 @@ pub(super) const PREFIX: &str = ".instantstyle-";
 pub(super) const SUFFIX: &str = ".part";
 
 /// The folders of `home` in which files are written.
-const FOLDERS: &[&str] =
-    &["", "pictures", "pictures/boards", "exports", "references", "styles", "cache/thumbnails", "cache/embeddings"];
+const FOLDERS: &[&str] = &[
+    "",
+    "pictures",
+    "pictures/boards",
+    "exports",
+    "references",
+    "styles",
+    "cache/thumbnails",
+    "cache/embeddings",
+    // Settings and checksums; weights that were being converted.
+    "models",
+    "models/imported",
+];
 
 /// Takes away what was left in the folders of `home`; returns how many files that were.
 pub fn sweep(home: &Path) -> usize {
@@ -29,7 +40,13 @@ fn sweep_folder(folder: &Path) -> usize {
 /// Removes the file while it holds the lock, so that a writer who waits for the lock then finds the name gone.
 fn remove_abandoned(path: &Path) -> bool {
     let is_file = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
-    let Some(file) = is_file.then(|| fs::OpenOptions::new().write(true).open(path).ok()).flatten() else {
+    let mut options = fs::OpenOptions::new();
+    options.write(true);
+    // There a file that another process fills is not locked ([`super::PendingFile`]), but it is open: only one that nobody
+    // reads or writes is opened so (FILE_SHARE_DELETE alone).
+    #[cfg(windows)]
+    std::os::windows::fs::OpenOptionsExt::share_mode(&mut options, 4);
+    let Some(file) = is_file.then(|| options.open(path).ok()).flatten() else {
         return false;
     };
     file.try_lock().is_ok() && fs::remove_file(path).is_ok()
@@ -57,5 +74,22 @@ mod tests {
         drop(writer);
         assert_eq!(sweep(home.path()), 1);
         assert!(!held.exists());
+    }
+
+    #[test]
+    fn a_conversion_that_was_killed_leaves_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let imported = home.path().join("models").join("imported");
+        fs::create_dir_all(&imported).unwrap();
+        let begun = super::super::PendingFile::new_like(&imported.join("adapter.safetensors")).unwrap();
+        let kept = imported.join("a-download.safetensors.part");
+        fs::write(&kept, b"half").unwrap();
+        assert_eq!(sweep(home.path()), 0);
+        let path = begun.path().to_owned();
+        // A killed program says no goodbye.
+        drop(begun);
+        fs::write(&path, b"half").unwrap();
+        assert_eq!(sweep(home.path()), 1);
+        assert!(!path.exists() && kept.exists());
     }
 }
