@@ -200,6 +200,11 @@ fn bombs_end_in_a_sentence() {
     }
     shared.push(b'.');
     bench.refused(&stored(&shared), &["too deep"]);
+    // One list, of which every few bytes would make a dictionary.
+    let list = [&b"]q\x00("[..], &[text("k"), b"N\x86".to_vec()].concat().repeat(1000), b"e0"].concat();
+    let callee = [global("collections", "OrderedDict"), b"q\x010".to_vec()].concat();
+    let copies = [PROTO, &list, &callee, &b"h\x01h\x00\x85R0".repeat(1000), b"}."].concat();
+    bench.refused(&stored(&copies), &["calls torch in a way"]);
     // Endless: a memo of a million values.
     let many: Vec<u8> = (0..200_000u32).flat_map(|n| [&b"]r"[..], &n.to_le_bytes()].concat()).collect();
     bench.refused(&stored(&[PROTO, &many, b"."].concat()), &["no dictionary"]);

@@ -93,18 +93,18 @@ impl<'a> Machine<'a> {
                 let items = self.pop_mark()?;
                 self.push_tuple(&items);
             }
-            b']' => self.push_list(vec![]),
+            b']' => self.stack.push(Value::List),
             b'l' => {
-                let items = self.pop_mark()?;
-                self.push_list(items);
+                self.pop_mark()?;
+                self.stack.push(Value::List);
             }
             b'a' => {
-                let item = self.pop()?;
-                self.extend_list(&[item])?;
+                self.pop()?;
+                self.ensure_list()?;
             }
             b'e' => {
-                let items = self.pop_mark()?;
-                self.extend_list(&items)?;
+                self.pop_mark()?;
+                self.ensure_list()?;
             }
             b'}' => self.push_dict(vec![]),
             b'd' => {
@@ -237,22 +237,16 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn push_list(&mut self, items: Vec<Value>) {
-        self.state.lists.push(items);
-        self.stack.push(Value::List(self.state.lists.len() - 1));
-    }
-
     fn push_dict(&mut self, pairs: Vec<(Value, Value)>) {
         self.state.dicts.push(pairs);
         self.stack.push(Value::Dict(self.state.dicts.len() - 1));
     }
 
-    fn extend_list(&mut self, items: &[Value]) -> Result<(), Refusal> {
-        let Value::List(index) = self.top()? else { return bad("its pickle appends to what is no list") };
-        if let Some(list) = self.state.lists.get_mut(index) {
-            list.extend_from_slice(items);
+    fn ensure_list(&self) -> Result<(), Refusal> {
+        match self.top()? {
+            Value::List => Ok(()),
+            _ => bad("its pickle appends to what is no list"),
         }
-        Ok(())
     }
 
     fn extend_dict(&mut self, items: &[Value]) -> Result<(), Refusal> {
@@ -333,17 +327,9 @@ impl<'a> Machine<'a> {
                 let tensor = *tensor;
                 self.stack.push(tensor);
             }
+            // Filled afterwards. Python 2 gave a list of pairs here, but torch's zips are younger, and each call would
+            // cost as much as the list is long.
             (Global::OrderedDict, []) => self.push_dict(vec![]),
-            // Python 2 wrote the pairs as the argument.
-            (Global::OrderedDict, [Value::List(list)]) => {
-                let list = self.state.lists.get(*list).cloned().unwrap_or_default();
-                let pair = |item: &Value| match self.state.tuple(*item) {
-                    Some([key, value]) => Ok((*key, *value)),
-                    _ => bad("its pickle makes a dictionary of what are no pairs"),
-                };
-                let pairs = list.iter().map(pair).collect::<Result<Vec<_>, _>>()?;
-                self.push_dict(pairs);
-            }
             _ => return bad("its pickle calls torch in a way that torch does not"),
         }
         Ok(())

@@ -19,7 +19,8 @@ pub(super) enum Value {
     Global(Global),
     /// Start and length in `State::tuples`.
     Tuple(usize, usize),
-    List(usize),
+    /// What is in it is nothing that a tensor is made of.
+    List,
     Dict(usize),
     Storage(usize),
     Tensor(usize),
@@ -78,7 +79,6 @@ pub(super) struct Tensor {
 pub(super) struct State {
     pub texts: Vec<u8>,
     pub tuples: Vec<Value>,
-    pub lists: Vec<Vec<Value>>,
     pub dicts: Vec<Vec<(Value, Value)>>,
     pub storages: Vec<Storage>,
     pub tensors: Vec<Tensor>,
