@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use image::{Rgb, RgbImage};
 use instantstyle::library::{Catalogue, LibraryError, Order, Page, Query, Stop, Synced, keep_picture_in};
-use instantstyle::pixels::{PictureFormat, export, finished_png};
+use instantstyle::pixels::{PictureFormat, export};
 use instantstyle::recipe::{Recipe, Reference, Role};
 use proptest::prelude::*;
 
@@ -22,7 +22,7 @@ fn recipe(prompt: &str, seed: u64) -> Recipe {
 
 /// A picture of ours; no two are the same.
 fn png(recipe: &Recipe) -> Vec<u8> {
-    finished_png(&RgbImage::from_pixel(24, 16, Rgb([40, 90, 160])), recipe).unwrap()
+    export(&RgbImage::from_pixel(24, 16, Rgb([40, 90, 160])), recipe, &[], PictureFormat::Png).unwrap()
 }
 
 /// Makes, keeps and enters a picture, as the window does.

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use image::{Rgb, RgbImage};
 use instantstyle::library::{Catalogue, Query, Stop, Styles, keep_picture_in, keep_reference_in, write_atomically};
-use instantstyle::pixels::{Picture, finished_png, recipe_json};
+use instantstyle::pixels::{Picture, PictureFormat, export, recipe_json};
 use instantstyle::recipe::{Recipe, Reference};
 
 const ROUNDS: u64 = 30;
@@ -24,7 +24,7 @@ fn png(recipe: &Recipe) -> Vec<u8> {
         let [_, a, b, c] = state.to_be_bytes();
         Rgb([a, b, c])
     });
-    finished_png(&noise, recipe).unwrap()
+    export(&noise, recipe, &[], PictureFormat::Png).unwrap()
 }
 
 /// Saves until it is killed; on its own it does nothing.

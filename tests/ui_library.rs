@@ -14,7 +14,7 @@ use egui_kittest::kittest::Queryable as _;
 use image::{Rgb, RgbImage};
 use instantstyle::app::{Place, Shown};
 use instantstyle::library::{Catalogue, Query, Stop, Styles};
-use instantstyle::pixels::{PictureFormat, PngText, carried_by, encode_png, export, finished_png};
+use instantstyle::pixels::{PictureFormat, PngText, carried_by, encode_png, export};
 use instantstyle::recipe::{Crop, ModelFiles, Recipe, Reference, Role as Mode, SchedulerName, Subtraction};
 use window::{Window, click, drop_file, errors, generate, open, picture_file, press, wait};
 
@@ -232,7 +232,8 @@ fn a_dropped_style_is_taken_in() {
 
 fn our_picture(folder: &Path, recipe: &Recipe) -> PathBuf {
     let path = folder.join("theirs.png");
-    fs::write(&path, finished_png(&RgbImage::from_pixel(32, 24, Rgb([9, 9, 90])), recipe).unwrap()).unwrap();
+    let picture = RgbImage::from_pixel(32, 24, Rgb([9, 9, 90]));
+    fs::write(&path, export(&picture, recipe, &[], PictureFormat::Png).unwrap()).unwrap();
     path
 }
 

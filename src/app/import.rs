@@ -20,7 +20,7 @@ use crate::pixels;
 use crate::recipe::{ForeignSettings, Lora, ModelFiles, Recipe, read_a1111_parameters};
 
 /// As large as any picture that this program opens.
-const LARGEST: u64 = 512 << 20;
+const LARGEST: u64 = pixels::MOST_FILE_BYTES;
 
 /// A picture that waits for the artist to say what it is for.
 #[derive(Debug, Clone)]

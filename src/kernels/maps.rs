@@ -4,14 +4,10 @@ use candle_core::{Result, Tensor, bail};
 use rayon::prelude::*;
 
 use super::dense::{filled, with_slices};
+use super::tensors::{channels_first, channels_last};
 
 /// Numbers that one task takes, about.
 const TASK: usize = 1 << 16;
-
-/// A map as `[batch, height, width, channels]` without gaps.
-fn pixels_first(x: &Tensor) -> Result<Tensor> {
-    x.permute((0, 2, 3, 1))?.contiguous()
-}
 
 /// The channels of `a`, then those of `b`: maps of one size, f32 on the CPU. The result lies channels-last.
 pub fn concat_channels(a: &Tensor, b: &Tensor) -> Result<Tensor> {
@@ -20,7 +16,7 @@ pub fn concat_channels(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     if b.dims4()? != (batch, right, height, width) || left == 0 || right == 0 {
         bail!("maps of {:?} and {:?} cannot be joined along their channels", a.dims(), b.dims());
     }
-    let (first, second) = (pixels_first(a)?, pixels_first(b)?);
+    let (first, second) = (channels_last(a)?, channels_last(b)?);
     let out = with_slices(&[&first, &second], |slices| {
         let &[first, second] = slices else { bail!("two tensors went in") };
         let rows = (TASK / (width * (left + right))).clamp(1, height);
@@ -39,7 +35,7 @@ pub fn concat_channels(a: &Tensor, b: &Tensor) -> Result<Tensor> {
             })
         })
     })?;
-    Tensor::from_vec(out, (batch, height, width, left + right), a.device())?.permute((0, 3, 1, 2))
+    channels_first(&Tensor::from_vec(out, (batch, height, width, left + right), a.device())?)
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub use file_name::{NameParts, NameTemplate};
 pub use instance_lock::{Instance, InstanceLock};
 pub use leftovers::sweep;
 pub use log_file::{LOG_VARIABLE, start_log};
-pub use paths::{HOME_VARIABLE, home, pictures_folder, references_folder};
+pub use paths::{HOME_VARIABLE, home, references_folder};
 pub use pictures::{keep_picture_in, make_free_folder, words_for_name, write_free};
 pub use references::{find_reference, find_reference_in, keep_reference, keep_reference_in, read_unchanged};
 pub use style_file::ENDING as STYLE_ENDING;

@@ -21,11 +21,6 @@ pub fn references_folder() -> Option<PathBuf> {
     home().map(|home| home.join("references"))
 }
 
-/// Where finished pictures lie.
-pub fn pictures_folder() -> Option<PathBuf> {
-    home().map(|home| home.join("pictures"))
-}
-
 fn home_from(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     // An empty variable counts as unset, as it does in the XDG specification.
     let folder = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);

@@ -43,8 +43,12 @@ pub fn keep_reference_in(folder: &Path, bytes: &[u8], hash: &str) -> Result<(), 
 
 /// As [`find_reference`], in a folder of choice.
 pub fn find_reference_in(folder: &Path, hash: &str) -> Option<PathBuf> {
-    let is_hash = hash.len() == 64 && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    is_hash.then(|| folder.join(hash)).filter(|path| path.is_file())
+    is_hash(hash).then(|| folder.join(hash)).filter(|path| path.is_file())
+}
+
+/// Whether this is a content hash as this program writes them, which may become a file's name.
+pub(super) fn is_hash(hash: &str) -> bool {
+    hash.len() == 64 && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// The bytes of a file that was read before, for keeping it.

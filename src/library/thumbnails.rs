@@ -7,8 +7,9 @@ use std::path::Path;
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
 
+use super::references::is_hash;
 use super::write_atomically;
-use crate::pixels::{Filter, Picture, PixelsError, resize};
+use crate::pixels::{Picture, PixelsError, shrunk};
 
 /// Longest side of a thumbnail: what the window shows at twice the usual density.
 const SIDE: u32 = 256;
@@ -16,13 +17,7 @@ const QUALITY: u8 = 88;
 
 /// A small copy; a picture that is small already is only copied.
 pub fn thumbnail(picture: &RgbImage) -> RgbImage {
-    let (width, height) = picture.dimensions();
-    let longer = width.max(height);
-    if longer <= SIDE {
-        return picture.clone();
-    }
-    let side = |side: u32| (side * SIDE / longer).max(1);
-    resize(picture, side(width), side(height), Filter::Bicubic)
+    shrunk(picture, SIDE)
 }
 
 /// As [`cached_thumbnail`], where the content hash is not known: to read a file is far quicker than to decode it.
@@ -43,8 +38,7 @@ pub fn thumbnail_of(home: &Path, file: &Path) -> Result<RgbImage, PixelsError> {
 /// A picture that is gone, or is none.
 pub fn cached_thumbnail(home: &Path, file: &Path, hash: &str) -> Result<RgbImage, PixelsError> {
     let folder = home.join("cache").join("thumbnails");
-    let is_hash = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let kept = is_hash.then(|| folder.join(format!("{hash}.jpg")));
+    let kept = is_hash(hash).then(|| folder.join(format!("{hash}.jpg")));
     if let Some(kept) = &kept
         && kept.is_file()
         && let Ok(picture) = Picture::open(kept)

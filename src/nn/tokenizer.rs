@@ -209,18 +209,6 @@ impl ClipTokenizer {
         self.max_length
     }
 
-    pub fn bos_id(&self) -> u32 {
-        self.bos
-    }
-
-    pub fn eos_id(&self) -> u32 {
-        self.eos
-    }
-
-    pub fn pad_id(&self) -> u32 {
-        self.pad
-    }
-
     /// One more than the highest token id: the least number of rows that the text encoder must have.
     pub fn vocab_size(&self) -> usize {
         self.inner.get_vocab(true).values().max().map_or(0, |id| *id as usize + 1)

@@ -5,8 +5,7 @@
 use image::RgbImage;
 
 use super::png_text::{BOARD_KEYWORD, RECIPE_KEYWORD, REFERENCES_KEYWORD};
-use super::{PictureFormat, PixelsError, error::one_line, export, xmp};
-use crate::recipe::Recipe;
+use super::{PixelsError, error::one_line, xmp};
 
 /// The text that goes into a PNG.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -35,14 +34,6 @@ pub fn encode_png(picture: &RgbImage, text: &PngText) -> Result<Vec<u8>, PixelsE
     let mut bytes = Vec::new();
     write(&mut bytes, picture, text).map_err(|e| PixelsError::Encode { why: one_line(&e.to_string()) })?;
     Ok(bytes)
-}
-
-/// The PNG file of a finished picture: with `recipe` inside, as this program and as others read it.
-///
-/// # Errors
-/// A picture without pixels.
-pub fn finished_png(picture: &RgbImage, recipe: &Recipe) -> Result<Vec<u8>, PixelsError> {
-    export(picture, recipe, &[], PictureFormat::Png)
 }
 
 fn write(bytes: &mut Vec<u8>, picture: &RgbImage, text: &PngText) -> Result<(), png::EncodingError> {

@@ -23,7 +23,7 @@ use tiff::encoder::{Compression, TiffEncoder, TiffValue};
 use tiff::tags::{Tag, Type};
 
 use super::error::one_line;
-use super::{Filter, Picture, PixelsError, PngText, encode_png, exif, resize, xmp};
+use super::{Picture, PixelsError, PngText, encode_png, exif, shrunk, xmp};
 use crate::board::Board;
 use crate::recipe::{Recipe, a1111_parameters};
 
@@ -101,13 +101,7 @@ impl CarriedReference {
     /// # Errors
     /// A picture without pixels.
     pub fn of(picture: &Picture) -> Result<Self, PixelsError> {
-        let (width, height) = picture.rgb.dimensions();
-        let longer = width.max(height).max(1);
-        let side = |side: u32| (side * THUMBNAIL_SIDE / longer).max(1);
-        let small = match longer <= THUMBNAIL_SIDE {
-            true => picture.rgb.clone(),
-            false => resize(&picture.rgb, side(width), side(height), Filter::Bicubic),
-        };
+        let small = shrunk(&picture.rgb, THUMBNAIL_SIDE);
         let mut jpeg = Vec::new();
         JpegEncoder::new_with_quality(&mut jpeg, 80).encode_image(&small).map_err(|e| failed("JPEG", &e))?;
         Ok(Self { hash: picture.hash.clone(), name: picture.name.clone(), jpeg: super::base64::encode(&jpeg) })

@@ -8,8 +8,8 @@ use image::RgbImage;
 use super::decode;
 use super::error::{PixelsError, one_line, shown};
 
-/// More than this is no photograph.
-const FILE_BYTES: u64 = 512 << 20;
+/// A file of more than this is no photograph.
+pub const MOST_FILE_BYTES: u64 = 512 << 20;
 /// Below this side there is little that an encoder of 224 pixels could see.
 const SMALL_SIDE: u32 = 16;
 
@@ -46,7 +46,7 @@ impl Picture {
     pub fn from_bytes(bytes: &[u8], name: impl Into<String>) -> Result<Self, PixelsError> {
         let name = name.into();
         let path = shown(&name);
-        if bytes.len() as u64 > FILE_BYTES {
+        if bytes.len() as u64 > MOST_FILE_BYTES {
             return Err(PixelsError::FileTooLarge { mib: bytes.len() as u64 >> 20, path });
         }
         Self::from_named_bytes(bytes.to_vec(), name, &path)
@@ -83,13 +83,13 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, PixelsError> {
         return Err(PixelsError::NotAFile { path: shown() });
     }
     let too_large = |length: u64| PixelsError::FileTooLarge { mib: length >> 20, path: shown() };
-    if metadata.len() > FILE_BYTES {
+    if metadata.len() > MOST_FILE_BYTES {
         return Err(too_large(metadata.len()));
     }
     let mut bytes = Vec::new();
     // The file may grow between the two looks at it.
-    std::fs::File::open(path).map_err(failed)?.take(FILE_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > FILE_BYTES {
+    std::fs::File::open(path).map_err(failed)?.take(MOST_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > MOST_FILE_BYTES {
         return Err(too_large(bytes.len() as u64));
     }
     Ok(bytes)

@@ -206,6 +206,17 @@ pub fn resize(image: &RgbImage, width: u32, height: u32, filter: Filter) -> RgbI
     }
 }
 
+/// A small copy whose longer side is `longest`; a picture that is small already is only copied.
+pub fn shrunk(picture: &RgbImage, longest: u32) -> RgbImage {
+    let (width, height) = picture.dimensions();
+    let longer = width.max(height);
+    if longer <= longest {
+        return picture.clone();
+    }
+    let side = |side: u32| (side * longest / longer).max(1);
+    resize(picture, side(width), side(height), Filter::Bicubic)
+}
+
 /// The pixels of `window` in what [`resize`] would make of `region`, without computing the rest; black where it reaches
 /// outside of it.
 ///

@@ -40,11 +40,6 @@ pub struct Report {
 }
 
 impl Report {
-    /// Every tensor is there, fits, and none is left over.
-    pub fn is_exact(&self) -> bool {
-        self.sentence("").is_none() && self.left_over.is_empty()
-    }
-
     /// What makes the file unusable, in one line about `file`; `None` if it can be loaded.
     pub fn sentence(&self, file: &str) -> Option<String> {
         if let Some((name, wanted)) = self.missing.first() {

@@ -17,7 +17,7 @@ const AT_A_TIME: usize = 32;
 /// Folders within folders of the pictures that are looked into.
 const DEEPEST: usize = 4;
 /// As large as any picture that this program opens.
-const LARGEST: u64 = 512 << 20;
+const LARGEST: u64 = pixels::MOST_FILE_BYTES;
 
 /// A picture as it is entered.
 #[derive(Debug)]
