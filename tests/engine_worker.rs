@@ -3,12 +3,13 @@
 
 mod common;
 
-use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use candle_core::{DType, Device, Tensor};
 use common::{events, finished, golden, job, recipe, reference};
 use instantstyle::engine::{CandleEngine, Engine, EngineError, FakeEngine, JobEvent, Script};
+use instantstyle::nn::autoencoder_kl::{AutoencoderKl, AutoencoderKlConfig};
 use instantstyle::nn::cancel::{Cancel, is_cancelled};
 use instantstyle::nn::unet_2d_condition::{AddedConditioning, Conditioning, UNet2DConditionModel};
 use instantstyle::nn::unet_config::UNet2DConditionConfig;
@@ -45,6 +46,40 @@ fn events_come_in_order_and_end_once() {
     assert_eq!(names, wanted);
 }
 
+/// Runs `forward` with a token that stops it at each of its questions in turn; how many there are.
+fn stops_at_each_question(forward: impl Fn(Cancel) -> candle_core::Result<()>) -> usize {
+    let asked = AtomicUsize::new(0);
+    let run = |stop_at: usize| {
+        asked.store(0, Ordering::Relaxed);
+        let asks = || asked.fetch_add(1, Ordering::Relaxed) >= stop_at;
+        forward(Cancel::new(&asks))
+    };
+    run(usize::MAX).unwrap();
+    let all = asked.load(Ordering::Relaxed);
+    for stop_at in 0..all {
+        let error = run(stop_at).unwrap_err();
+        assert!(is_cancelled(&error), "{error}");
+        assert_eq!(asked.load(Ordering::Relaxed), stop_at + 1, "it went on after being told to stop");
+    }
+    all
+}
+
+#[test]
+fn the_vae_stops_at_whichever_block_it_is_asked_to() {
+    let folder = ModelFolder::open(&golden().join("model_a")).unwrap();
+    let config: AutoencoderKlConfig = folder.json("vae/config.json").unwrap();
+    let vb = folder.weights("vae").unwrap().var_builder(DType::F32, &Device::Cpu);
+    let vae = AutoencoderKl::new(&config, vb).unwrap();
+    let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
+    let (pixels, latents) = (zeros(&[1, 3, 32, 32]), zeros(&[1, config.latent_channels, 8, 8]));
+    let (levels, layers) = (config.block_out_channels.len(), config.layers_per_block);
+    // Every residual layer, both of the middle, and the last convolution.
+    let encoding = stops_at_each_question(|cancel| vae.encode(&pixels, cancel).map(drop));
+    assert!(encoding >= levels * layers + 3, "{encoding} questions");
+    let decoding = stops_at_each_question(|cancel| vae.decode(&latents, cancel).map(drop));
+    assert!(decoding >= levels * (layers + 1) + 3, "{decoding} questions");
+}
+
 #[test]
 fn the_unet_stops_at_whichever_block_it_is_asked_to() {
     let folder = ModelFolder::open(&golden().join("model_a")).unwrap();
@@ -54,32 +89,19 @@ fn the_unet_stops_at_whichever_block_it_is_asked_to() {
     let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
     let (sample, text, pooled) = (zeros(&[1, 4, 8, 8]), zeros(&[1, 77, 48]), zeros(&[1, 24]));
     let text = unet.text_key_values(&text, Cancel::never()).unwrap();
-    let asked = Cell::new(0);
-    let run = |stop_at: usize| {
-        asked.set(0);
-        let asks = || {
-            asked.set(asked.get() + 1);
-            asked.get() > stop_at
-        };
+    let all = stops_at_each_question(|cancel| {
         let conditioning = Conditioning {
             text: &text,
             added: Some(AddedConditioning { text_embeds: &pooled, time_ids: [64.0, 64.0, 0.0, 0.0, 64.0, 64.0] }),
             image_prompts: &[],
-            cancel: Cancel::new(&asks),
+            cancel,
         };
-        unet.forward(&sample, 500.0, None, &conditioning)
-    };
-    run(usize::MAX).unwrap();
-    let all = asked.get();
+        unet.forward(&sample, 500.0, None, &conditioning).map(drop)
+    });
     let transformers: usize = unet.blocks().iter().map(|block| block.cross_attentions.len()).sum();
     // One question before every transformer block and every residual layer of the way down and up, and in the middle.
     let layers = config.block_out_channels.len() * 2 + config.block_out_channels.len() * 3 + 1;
     assert!(all >= transformers + layers, "{all} questions for {transformers} transformer blocks and {layers} layers");
-    for stop_at in 0..all {
-        let error = run(stop_at).unwrap_err();
-        assert!(is_cancelled(&error), "{error}");
-        assert_eq!(asked.get(), stop_at + 1, "it went on after being told to stop");
-    }
 }
 
 #[test]

@@ -32,7 +32,7 @@ impl Session {
             dtypes.push(DType::F32);
         }
         for dtype in dtypes {
-            let vae = self.networks.vae(&self.model, dtype, &self.place)?;
+            let vae = self.networks.vae(&self.model, dtype, &self.place, cancel)?;
             let pixels = vae.decode(&vae.unscale(&z)?.to_dtype(dtype)?, cancel)?.to_dtype(DType::F32)?;
             if let Some(image) = to_image(&pixels)? {
                 if dtype != self.place.dtype {

@@ -83,7 +83,9 @@ impl Session {
             active.push(ActiveReference { reference, injections, tokens });
         }
         let Self { model, place, networks, key_values, .. } = self;
-        image_prompts(networks, model, place, &active, guided, key_values, &mut journal.timings.key_value_runs)
+        let (prompts, runs) = image_prompts(networks, model, place, &active, guided, key_values, context.cancel)?;
+        journal.timings.key_value_runs += runs;
+        Ok(prompts)
     }
 
     fn reference_tokens(
@@ -130,7 +132,7 @@ impl Session {
             }
             (image, _) => image,
         };
-        let projection = networks.projection(parts, place)?;
+        let projection = networks.projection(parts, place, cancel)?;
         Ok(ReferenceTokens { image: projection.forward(&image)?, zero: projection.forward(&zero)? })
     }
 
@@ -146,7 +148,7 @@ impl Session {
         let device = &self.place.device;
         // f32 whatever the dtype: SDXL's own VAE overflows in f16 (its config says force_upcast).
         let pixels = Tensor::from_vec(pixels, (1, 3, height as usize, width as usize), device)?;
-        let vae = self.networks.vae(&self.model, DType::F32, &self.place)?;
+        let vae = self.networks.vae(&self.model, DType::F32, &self.place, cancel)?;
         let posterior = vae.encode(&pixels, cancel)?;
         let noise = generator.randn(posterior.mean.elem_count());
         let noise = Tensor::from_vec(noise, posterior.mean.shape(), device)?;
@@ -198,7 +200,7 @@ fn encode_image(
         None => vec![0.0; 3 * side * side],
     };
     let pixels = Tensor::from_vec(values, (1, 3, side, side), &place.device)?;
-    let encoding = networks.vision(parts, place)?.forward(&pixels, cancel)?;
+    let encoding = networks.vision(parts, place, cancel)?.forward(&pixels, cancel)?;
     Ok(match parts.projection {
         ProjectionShape::Base { .. } => ImageFeatures::Embeds(encoding.image_embeds),
         ProjectionShape::Plus(_) | ProjectionShape::Full { .. } => ImageFeatures::States(encoding.penultimate),

@@ -22,7 +22,7 @@ pub struct JobHandle {
     pub cancel: CancelToken,
 }
 
-/// Stops a job: read between steps and between the blocks of the UNet.
+/// Stops a job: read between steps, between the blocks of a network and between the tensors of one that is read.
 #[derive(Debug, Clone, Default)]
 pub struct CancelToken {
     own: Arc<AtomicBool>,

@@ -144,7 +144,8 @@ fn encode(
     let side = parts.encoder_config.image_size;
     let values = parts.processor.pixel_values(rgb, crop)?;
     let pixels = Tensor::from_vec(values, (1, 3, side, side), &place.device)?;
-    normalised(&networks.vision(parts, place)?.forward(&pixels, Cancel::never())?.image_embeds)
+    let never = Cancel::never();
+    normalised(&networks.vision(parts, place, never)?.forward(&pixels, never)?.image_embeds)
 }
 
 /// `[1, projection_dim]` to length 1.

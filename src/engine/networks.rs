@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use candle_core::DType;
-use candle_nn::VarBuilder;
+use candle_core::{DType, Device, Shape, Tensor};
+use candle_nn::var_builder::SimpleBackend;
+use candle_nn::{Init, VarBuilder};
 
 use super::device::Place;
 use super::image_prompt_parts::ImagePromptParts;
 use super::model::{Model, TextTower};
 use super::{EngineError, device, memory};
 use crate::nn::autoencoder_kl::AutoencoderKl;
+use crate::nn::cancel::{Cancel, is_cancelled};
 use crate::nn::clip_text::ClipTextModel;
 use crate::nn::clip_vision::ClipVisionModelWithProjection;
 use crate::nn::ip_adapter::{ImageKeyValue, ImageProjection};
@@ -34,16 +36,42 @@ pub struct Networks {
     vae: Option<(DType, AutoencoderKl)>,
 }
 
+/// Weights that are read until it is time to stop: a large network takes the better part of a minute.
+struct Stoppable<'a> {
+    weights: VarBuilder<'static>,
+    cancel: Cancel<'a>,
+}
+
+impl SimpleBackend for Stoppable<'_> {
+    fn get(&self, shape: Shape, name: &str, hint: Init, dtype: DType, _: &Device) -> candle_core::Result<Tensor> {
+        self.cancel.check()?;
+        self.weights.get_with_hints_dtype(shape, name, hint, dtype)
+    }
+
+    fn get_unchecked(&self, name: &str, dtype: DType, _: &Device) -> candle_core::Result<Tensor> {
+        self.cancel.check()?;
+        self.weights.get_unchecked_dtype(name, dtype)
+    }
+
+    fn contains_tensor(&self, name: &str) -> bool {
+        self.weights.contains_tensor(name)
+    }
+}
+
 /// Reads a network's weights; a file that fails meanwhile is named rather than candle's own words given.
 fn load<T>(
     weights: &Arc<Weights>,
     dtype: DType,
     place: &Place,
+    cancel: Cancel,
     build: impl FnOnce(VarBuilder) -> candle_core::Result<T>,
 ) -> Result<T, EngineError> {
-    build(weights.var_builder(dtype, &place.device)).map_err(|error| match weights.failure() {
-        Some(failure) => failure.clone().into(),
-        None => error.into(),
+    let stoppable = Stoppable { weights: weights.var_builder(dtype, &place.device), cancel };
+    build(VarBuilder::from_backend(Box::new(stoppable), dtype, place.device.clone())).map_err(|error| {
+        match weights.failure() {
+            Some(failure) if !is_cancelled(&error) => failure.clone().into(),
+            _ => error.into(),
+        }
     })
 }
 
@@ -61,6 +89,7 @@ impl Networks {
         towers: &[TextTower],
         is_second: bool,
         place: &Place,
+        cancel: Cancel,
     ) -> Result<&ClipTextModel, EngineError> {
         let Some(tower) = towers.get(usize::from(is_second)) else {
             return Err(EngineError::Compute("the model has no second text tower".to_owned()));
@@ -70,25 +99,35 @@ impl Networks {
         }
         let [first, second] = &mut self.text;
         let slot = if is_second { second } else { first };
-        filled(slot, || load(&tower.weights, place.dtype, place, |vb| ClipTextModel::new(&tower.config, is_second, vb)))
+        filled(slot, || {
+            load(&tower.weights, place.dtype, place, cancel, |vb| ClipTextModel::new(&tower.config, is_second, vb))
+        })
     }
 
     pub fn vision(
         &mut self,
         parts: &ImagePromptParts,
         place: &Place,
+        cancel: Cancel,
     ) -> Result<&ClipVisionModelWithProjection, EngineError> {
         if self.vision.is_none() {
             self.make_room(&parts.encoder, place);
         }
         filled(&mut self.vision, || {
-            load(&parts.encoder, place.dtype, place, |vb| ClipVisionModelWithProjection::new(&parts.encoder_config, vb))
+            load(&parts.encoder, place.dtype, place, cancel, |vb| {
+                ClipVisionModelWithProjection::new(&parts.encoder_config, vb)
+            })
         })
     }
 
-    pub fn projection(&mut self, parts: &ImagePromptParts, place: &Place) -> Result<&ImageProjection, EngineError> {
+    pub fn projection(
+        &mut self,
+        parts: &ImagePromptParts,
+        place: &Place,
+        cancel: Cancel,
+    ) -> Result<&ImageProjection, EngineError> {
         filled(&mut self.projection, || {
-            load(&parts.adapter, place.dtype, place, |vb| ImageProjection::new(&parts.projection, vb))
+            load(&parts.adapter, place.dtype, place, cancel, |vb| ImageProjection::new(&parts.projection, vb))
         })
     }
 
@@ -99,13 +138,14 @@ impl Networks {
         cross_attention: usize,
         inner_dim: usize,
         place: &Place,
+        cancel: Cancel,
     ) -> Result<&ImageKeyValue, EngineError> {
         use std::collections::btree_map::Entry;
         match self.key_values.entry(cross_attention) {
             Entry::Occupied(entry) => Ok(entry.into_mut()),
             Entry::Vacant(entry) => {
                 let width = parts.projection.cross_attention_dim();
-                let pair = load(&parts.adapter, place.dtype, place, |vb| {
+                let pair = load(&parts.adapter, place.dtype, place, cancel, |vb| {
                     ImageKeyValue::new(cross_attention, width, inner_dim, &vb)
                 })?;
                 Ok(entry.insert(pair))
@@ -118,9 +158,9 @@ impl Networks {
         self.key_values.retain(|index, _| in_use(*index));
     }
 
-    pub fn unet(&mut self, model: &Model, place: &Place) -> Result<&UNet2DConditionModel, EngineError> {
+    pub fn unet(&mut self, model: &Model, place: &Place, cancel: Cancel) -> Result<&UNet2DConditionModel, EngineError> {
         filled(&mut self.unet, || {
-            load(&model.unet, place.dtype, place, |vb| UNet2DConditionModel::new(&model.unet_config, vb))
+            load(&model.unet, place.dtype, place, cancel, |vb| UNet2DConditionModel::new(&model.unet_config, vb))
         })
     }
 
@@ -128,12 +168,18 @@ impl Networks {
         self.unet.is_some()
     }
 
-    pub fn vae(&mut self, model: &Model, dtype: DType, place: &Place) -> Result<&AutoencoderKl, EngineError> {
+    pub fn vae(
+        &mut self,
+        model: &Model,
+        dtype: DType,
+        place: &Place,
+        cancel: Cancel,
+    ) -> Result<&AutoencoderKl, EngineError> {
         if self.vae.as_ref().is_some_and(|(loaded, _)| *loaded != dtype) {
             self.vae = None;
         }
         let entry = filled(&mut self.vae, || {
-            Ok((dtype, load(&model.vae, dtype, place, |vb| AutoencoderKl::new(&model.vae_config, vb))?))
+            Ok((dtype, load(&model.vae, dtype, place, cancel, |vb| AutoencoderKl::new(&model.vae_config, vb))?))
         })?;
         Ok(&entry.1)
     }
@@ -168,5 +214,38 @@ impl Networks {
         if model.image_prompt.as_ref().is_some_and(|parts| parts.encoder.parameters() > LARGE_ENCODER) {
             self.vision = None;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::path::Path;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::engine::Compute;
+    use crate::weights::ModelFolder;
+
+    #[test]
+    fn reading_stops_before_any_tensor() {
+        let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/model_a");
+        let folder = ModelFolder::open(&model).unwrap();
+        let (weights, config) = (folder.weights("vae").unwrap(), folder.json("vae/config.json").unwrap());
+        let place = device::open(Compute::default()).unwrap();
+        let asked = AtomicUsize::new(0);
+        let read = |stop_at: usize| {
+            asked.store(0, Ordering::Relaxed);
+            let asks = || asked.fetch_add(1, Ordering::Relaxed) >= stop_at;
+            load(&weights, DType::F32, &place, Cancel::new(&asks), |vb| AutoencoderKl::new(&config, vb).map(drop))
+        };
+        read(usize::MAX).unwrap();
+        let all = asked.load(Ordering::Relaxed);
+        assert!(all >= weights.len(), "{all} questions for {} tensors", weights.len());
+        for stop_at in [0, 1, all / 2, all - 1] {
+            assert!(matches!(read(stop_at), Err(EngineError::Cancelled)));
+            assert_eq!(asked.load(Ordering::Relaxed), stop_at + 1, "it went on after being told to stop");
+        }
+        read(usize::MAX).unwrap();
     }
 }

@@ -20,7 +20,7 @@ use super::text::{PromptEmbeds, ensure_short};
 use super::together::Together;
 use super::{Compute, EngineError, Finished, JobEvent, JobSpec, Latents, ModelPaths, Timings, memory};
 use crate::nn::attention_processor::ImagePrompt;
-use crate::nn::cancel::Cancel;
+use crate::nn::cancel::{Asks, Cancel};
 use crate::nn::ip_adapter::ImageFeatures;
 use crate::nn::schedulers::{self, Scheduler, img2img_start};
 use crate::nn::torch_rng::TorchGenerator;
@@ -187,7 +187,7 @@ impl Session {
         if !self.networks.is_unet_loaded() {
             let clock = Instant::now();
             (context.say)(JobEvent::Loading("UNet"));
-            self.networks.unet(&self.model, &self.place)?;
+            self.networks.unet(&self.model, &self.place, context.cancel)?;
             journal.timings.loading_secs += clock.elapsed().as_secs_f64();
         }
         Ok(Prepared { recipe, settings, prompt, negative, image_prompts, state, begin, unshaped, journal })
@@ -215,7 +215,7 @@ impl Session {
                 prepared.journal.timings.together = together;
                 say(index, JobEvent::Decoding);
                 let never = || false;
-                let is_cancelled = jobs.get(index).map_or(&never as &dyn Fn() -> bool, |job| job.is_cancelled);
+                let is_cancelled = jobs.get(index).map_or(&never as Asks, |job| job.is_cancelled);
                 self.finish(prepared, Cancel::new(is_cancelled))
             });
             out.push((index, finished));
@@ -231,8 +231,12 @@ impl Session {
         say: &mut dyn FnMut(usize, JobEvent),
     ) -> Result<Vec<Result<Vec<f64>, EngineError>>, EngineError> {
         let Some((_, first)) = batch.first() else { return Ok(Vec::new()) };
+        // Where the encoders of a later one had it dropped, it is read again.
+        let askers: Vec<Asks> =
+            batch.iter().filter_map(|(index, _)| jobs.get(*index)).map(|job| job.is_cancelled).collect();
+        let nobody_waits = || askers.iter().all(|is_cancelled| is_cancelled());
         let sampling = Sampling {
-            unet: self.networks.unet(&self.model, &self.place)?,
+            unet: self.networks.unet(&self.model, &self.place, Cancel::new(&nobody_waits))?,
             place: &self.place,
             guidance: first.settings.guidance,
             time_cond_proj_dim: self.model.unet_config.time_cond_proj_dim,
@@ -253,7 +257,7 @@ impl Session {
                 negative: negative.as_ref(),
                 image_prompts,
                 state,
-                is_cancelled: jobs.get(*index).map_or(&never as &dyn Fn() -> bool, |job| job.is_cancelled),
+                is_cancelled: jobs.get(*index).map_or(&never as Asks, |job| job.is_cancelled),
             });
         }
         let prefixes = &mut self.prefixes;

@@ -12,6 +12,7 @@ use super::device::Place;
 use super::model::Model;
 use super::networks::Networks;
 use crate::nn::attention_processor::ImagePrompt;
+use crate::nn::cancel::Cancel;
 use crate::recipe::{Crop, Injection, Reference, Subtraction};
 
 /// Image tokens of one reference, each `[1, tokens, cross_attention_dim]`.
@@ -91,6 +92,7 @@ fn groups_of_block<'a>(references: &[(&'a str, Injection)]) -> Vec<Group<'a>> {
 }
 
 /// Keys and values for every cross-attention in the order of `model.block_infos`; empty lists where no reference enters.
+/// With them, how often some were computed that were not known.
 ///
 /// `guided`: batch rows are unconditional, conditional; else conditional only.
 pub fn image_prompts(
@@ -100,11 +102,12 @@ pub fn image_prompts(
     references: &[ActiveReference],
     guided: bool,
     known: &mut KeyValues,
-    runs: &mut usize,
-) -> Result<Vec<Vec<ImagePrompt>>, EngineError> {
+    cancel: Cancel,
+) -> Result<(Vec<Vec<ImagePrompt>>, usize), EngineError> {
     let count: usize = model.block_infos.iter().map(|block| block.cross_attentions.len()).sum();
     let mut out: Vec<Vec<ImagePrompt>> = vec![Vec::new(); count];
-    let Some(parts) = &model.image_prompt else { return Ok(out) };
+    let mut runs = 0;
+    let Some(parts) = &model.image_prompt else { return Ok((out, runs)) };
 
     for (block_index, block) in model.block_infos.iter().enumerate() {
         let entering: Vec<_> = references
@@ -128,9 +131,10 @@ pub fn image_prompts(
             let members = active.iter().map(|active| active.key()).collect();
             let key = KeyValueKey { block: block_index, guided, pushed_away, members };
             let pairs = known.0.get_or_try(key, || {
-                *runs += 1;
+                runs += 1;
                 let tokens = group_tokens(&active, pushed_away, guided)?;
-                let pair = |index| Ok(networks.key_value(parts, index, block.inner_dim, place)?.forward(&tokens)?);
+                let pair =
+                    |index| Ok(networks.key_value(parts, index, block.inner_dim, place, cancel)?.forward(&tokens)?);
                 block.cross_attentions.clone().map(pair).collect::<Result<BlockKeyValues, EngineError>>()
             })?;
             for (cross_attention, (key, value)) in block.cross_attentions.clone().zip(pairs) {
@@ -141,7 +145,7 @@ pub fn image_prompts(
         }
     }
     networks.keep_key_values(|index| out.get(index).is_some_and(|prompts| !prompts.is_empty()));
-    Ok(out)
+    Ok((out, runs))
 }
 
 impl ActiveReference<'_> {

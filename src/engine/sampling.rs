@@ -11,7 +11,7 @@ use super::text::PromptEmbeds;
 use super::threads::awake;
 use super::{EngineError, LatentRgb, Latents, Preview, Step};
 use crate::nn::attention_processor::ImagePrompt;
-use crate::nn::cancel::Cancel;
+use crate::nn::cancel::{Asks, Cancel};
 use crate::nn::embeddings::guidance_scale_embedding;
 use crate::nn::layers::uses_kernels;
 use crate::nn::unet_2d_condition::{AddedConditioning, Conditioning, UNet2DConditionModel};
@@ -40,7 +40,7 @@ pub struct Sampled<'a> {
     pub negative: Option<&'a PromptEmbeds>,
     pub image_prompts: &'a [Vec<ImagePrompt>],
     pub state: &'a mut SamplerState,
-    pub is_cancelled: &'a dyn Fn() -> bool,
+    pub is_cancelled: Asks<'a>,
 }
 
 /// Whether step `index` of `count` lies in the window, by the rule of diffusers' `control_guidance_start` and `_end`.
@@ -109,7 +109,7 @@ impl Sampling<'_> {
         };
         let (width, height) = (f64::from(self.width), f64::from(self.height));
         // A batch that nobody waits for any more stops between two blocks.
-        let askers: Vec<&dyn Fn() -> bool> =
+        let askers: Vec<Asks> =
             active.iter().filter_map(|at| pictures.get(*at)).map(|picture| picture.is_cancelled).collect();
         let nobody_waits = || askers.iter().all(|is_cancelled| is_cancelled());
         let cancel = Cancel::new(&nobody_waits);

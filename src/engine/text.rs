@@ -83,7 +83,7 @@ pub fn encode(
     let mut pooled = None;
     for (tower, is_second) in model.text.iter().zip([false, true]) {
         let ids = padded_chunks(&tower.tokenizer, text, chunks)?;
-        let encoding = networks.text(&model.text, is_second, place)?.forward(&ids, cancel)?;
+        let encoding = networks.text(&model.text, is_second, place, cancel)?.forward(&ids, cancel)?;
         // [chunks, 77, width] and [1, chunks * 77, width] hold the same numbers in the same order.
         // SDXL takes the penultimate states of both towers, SD 1.5 the last ones of its own.
         let taken = if model.text.len() == 1 { &encoding.last } else { &encoding.penultimate };
@@ -113,6 +113,6 @@ pub fn encode_words(
     let none = || EngineError::Compute("the model has no text tower with a pooled output".to_owned());
     let ids = model.pooling_tower().ok_or_else(none)?.tokenizer.chunks(words).map_err(token_error)?;
     let first: Vec<_> = ids.into_iter().take(1).collect();
-    let encoding = networks.text(&model.text, true, place)?.forward(&first, cancel)?;
+    let encoding = networks.text(&model.text, true, place, cancel)?.forward(&first, cancel)?;
     encoding.text_embeds.ok_or_else(none)
 }

@@ -5,13 +5,13 @@ use std::time::Instant;
 use super::embedding_cache::EmbeddingCache;
 use super::pipeline::{JobContext, Prepared, Session};
 use super::{EngineError, Finished, JobEvent, JobSpec, memory};
-use crate::nn::cancel::Cancel;
+use crate::nn::cancel::{Asks, Cancel};
 use crate::recipe::Recipe;
 
 /// A job beside others: what is asked, and whether it still is.
 pub struct Together<'a> {
     pub spec: &'a JobSpec,
-    pub is_cancelled: &'a dyn Fn() -> bool,
+    pub is_cancelled: Asks<'a>,
 }
 
 /// What a batch of small pictures may take together, in latent pixels of both sides of guidance. Beyond it, a forward of one

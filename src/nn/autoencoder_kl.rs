@@ -180,7 +180,7 @@ impl AutoencoderKl {
             |n| n / factor,
             cancel,
             |tile| {
-                let moments = self.encoder.forward(tile)?;
+                let moments = self.encoder.forward(tile, cancel)?;
                 self.quant_conv.as_ref().map_or(Ok(moments.clone()), |conv| conv.forward(&moments))
             },
         )?;
@@ -201,7 +201,7 @@ impl AutoencoderKl {
             cancel,
             |tile| {
                 let z = self.post_quant_conv.as_ref().map_or(Ok(tile.clone()), |conv| conv.forward(tile))?;
-                self.decoder.forward(&z)
+                self.decoder.forward(&z, cancel)
             },
         )
     }

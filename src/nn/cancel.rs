@@ -2,12 +2,15 @@
 
 use candle_core::{Error, Result};
 
-/// Asks whether to stop. The networks call [`Cancel::check`] between blocks.
+/// Says whether it is time to stop, on any thread.
+pub type Asks<'a> = &'a (dyn Fn() -> bool + Sync);
+
+/// Asks whether to stop. The networks call [`Cancel::check`] between blocks, and whoever reads weights between tensors.
 #[derive(Clone, Copy)]
-pub struct Cancel<'a>(&'a dyn Fn() -> bool);
+pub struct Cancel<'a>(Asks<'a>);
 
 impl<'a> Cancel<'a> {
-    pub fn new(asks: &'a dyn Fn() -> bool) -> Self {
+    pub fn new(asks: Asks<'a>) -> Self {
         Self(asks)
     }
 

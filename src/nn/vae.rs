@@ -5,6 +5,7 @@ use candle_core::{Result, Tensor};
 use candle_nn::{Module, VarBuilder};
 
 use super::attention_processor::scaled_dot_product_attention;
+use super::cancel::Cancel;
 use super::layers::{Conv2d, Linear};
 use super::normalization::{GroupNorm, from_tokens, group_norm, to_tokens};
 use super::resnet::{Downsample2D, ResnetBlock2D, ResnetConfig, Upsample2D, conv3x3};
@@ -59,11 +60,14 @@ impl MidBlock {
         })
     }
 
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, cancel: Cancel) -> Result<Tensor> {
+        cancel.check()?;
         let mut x = self.first.forward(x, None)?;
         if let Some(attention) = &self.attention {
+            cancel.check()?;
             x = attention.forward(&x)?;
         }
+        cancel.check()?;
         self.second.forward(&x, None)
     }
 }
@@ -121,17 +125,20 @@ impl Encoder {
     }
 
     /// `[batch, in_channels, height, width]` to `[batch, out_channels, height / f, width / f]`.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    pub fn forward(&self, x: &Tensor, cancel: Cancel) -> Result<Tensor> {
         let mut x = self.conv_in.forward(x)?;
         for (resnets, down) in &self.down_blocks {
             for resnet in resnets {
+                cancel.check()?;
                 x = resnet.forward(&x, None)?;
             }
             if let Some(down) = down {
+                cancel.check()?;
                 x = down.forward(&x)?;
             }
         }
-        let x = self.mid_block.forward(&x)?;
+        let x = self.mid_block.forward(&x, cancel)?;
+        cancel.check()?;
         self.conv_out.forward_behind(&self.conv_norm_out, self.resnet.activation, &x)
     }
 }
@@ -177,17 +184,20 @@ impl Decoder {
     }
 
     /// `[batch, in_channels, h, w]` to `[batch, out_channels, h * f, w * f]`.
-    pub fn forward(&self, z: &Tensor) -> Result<Tensor> {
-        let mut x = self.mid_block.forward(&self.conv_in.forward(z)?)?;
+    pub fn forward(&self, z: &Tensor, cancel: Cancel) -> Result<Tensor> {
+        let mut x = self.mid_block.forward(&self.conv_in.forward(z)?, cancel)?;
         for (resnets, up) in &self.up_blocks {
             for resnet in resnets {
+                cancel.check()?;
                 x = resnet.forward(&x, None)?;
             }
             if let Some(up) = up {
+                cancel.check()?;
                 let size = (x.dim(2)? * 2, x.dim(3)? * 2);
                 x = up.forward(&x, size)?;
             }
         }
+        cancel.check()?;
         self.conv_out.forward_behind(&self.conv_norm_out, self.resnet.activation, &x)
     }
 }
