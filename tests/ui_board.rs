@@ -16,7 +16,7 @@ use egui::accesskit::Role;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use instantstyle::app::{BoardWish, Command, Place, Shown};
-use instantstyle::board::{Axis, drawing_order};
+use instantstyle::board::{Field, drawing_order};
 use instantstyle::engine::{CellState, ClipMeasure, Compute, EngineError, Match, ModelPaths, Script};
 use window::{Window, click, drop_file, errors, open, press, wait};
 
@@ -72,7 +72,7 @@ fn values_are_offered_for_every_axis_and_can_be_painted() {
     window.state_mut().state.recipe.references[0].subtract = Some(Default::default());
     window.state_mut().state.recipe.prompt = "a boat, \"red\"".to_owned();
     let blocks = window.state().state.model_info().unwrap().blocks.names.clone();
-    for field in Axis::FIELDS.iter().map(|field| (*field).to_owned()).chain(blocks) {
+    for field in Field::ALL.iter().map(|field| field.name().to_owned()).chain(blocks) {
         let state = &mut window.state_mut().state;
         let x = format!("{field}={}", state.example_values(&field));
         state.execute(Command::OpenBoard(BoardWish::Axes { x: x.clone(), y: String::new() }));

@@ -7,58 +7,55 @@ use super::background::Done;
 use super::notes::Place;
 use super::references::{self, Dropped, Opened};
 use super::state::AppState;
-use crate::board::Axis;
+use crate::board::Field;
 use crate::recipe::{Recipe, Role, SchedulerName};
 
 impl AppState {
     /// The fields that an axis of the window can be about: a LoRA's only where there is one.
-    pub fn axis_fields(&self) -> impl Iterator<Item = &'static str> {
+    pub fn axis_fields(&self) -> impl Iterator<Item = Field> {
         let has_loras = !self.recipe.loras.is_empty();
-        Axis::FIELDS.iter().copied().filter(move |field| has_loras || !field.starts_with("lora-"))
+        Field::ALL.into_iter().filter(move |field| has_loras || !field.is_of_loras())
     }
 
-    /// Values for `field`, of which the axis can be painted as it is; empty where there are none.
-    pub fn example_values(&self, field: &str) -> String {
+    /// Values for a field or a block, of which the axis can be painted as it is; empty where there are none.
+    pub fn example_values(&self, name: &str) -> String {
+        const SCALES: &str = "0, 0.5, 1";
+        let Some(field) = Field::named(name) else { return SCALES.to_owned() };
         let prompt = self.recipe.prompt.trim();
+        let (width, height) = self.open_size().unwrap_or((512, 512));
         match field {
-            "mode" => Role::MODES.join(", "),
-            "scheduler" => listed(SchedulerName::ALL.iter().map(|scheduler| scheduler.name())),
-            "crop" => "fill, fit, stretch".to_owned(),
-            "prompt" if prompt.is_empty() => "a fish, a cat, a house".to_owned(),
-            "prompt" => listed([prompt, "a cat", "a house"]),
-            "negative" => "\"\", blurry".to_owned(),
-            "lora-blocks" => "\"\", style, content".to_owned(),
-            "subtract" => "\"\", a house".to_owned(),
-            "blocks" => {
+            Field::Mode => Role::MODES.join(", "),
+            Field::Scheduler => listed(SchedulerName::ALL.iter().map(|scheduler| scheduler.name())),
+            Field::Crop => "fill, fit, stretch".to_owned(),
+            Field::Prompt if prompt.is_empty() => "a fish, a cat, a house".to_owned(),
+            Field::Prompt => listed([prompt, "a cat", "a house"]),
+            Field::Negative => "\"\", blurry".to_owned(),
+            Field::LoraBlocks => "\"\", style, content".to_owned(),
+            Field::Subtract => "\"\", a house".to_owned(),
+            Field::Blocks => {
                 let names = self.model_info().map(|info| info.blocks.names.as_slice()).unwrap_or_default();
                 listed(names.iter().map(|name| format!("{name}=1")))
             }
-            "reference" | "init" => {
+            Field::Reference | Field::Init => {
                 let Recipe { references, init, .. } = &self.recipe;
-                let init = init.iter().filter(|_| field == "init").map(|init| &init.hash);
+                let init = init.iter().filter(|_| field == Field::Init).map(|init| &init.hash);
                 let own: Vec<&String> = references.iter().map(|reference| &reference.hash).chain(init).collect();
                 let names = self.axis_names().into_iter().filter(|(_, hash)| own.iter().any(|own| *own == hash));
                 let mut names: Vec<String> = names.map(|(name, _)| name).collect();
                 names.sort_unstable();
                 listed(names)
             }
-            "seed" => "1..4".to_owned(),
-            "steps" => "8, 16, 32".to_owned(),
-            "guidance" => "1..9 step 2".to_owned(),
-            "width" | "height" | "size" => {
-                let (width, height) = self.open_size().unwrap_or((512, 512));
-                match field {
-                    "width" => format!("{width}, {}", width * 2),
-                    "height" => format!("{height}, {}", height * 2),
-                    _ => format!("{width}x{height}, {}x{height}, {width}x{}", width * 2, height * 2),
-                }
-            }
-            "strength" | "layout-strength" => "0..1 step 0.25".to_owned(),
-            "start" => "0, 0.25, 0.5".to_owned(),
-            "end" => "0.5, 0.75, 1".to_owned(),
-            "denoise" => "0.4, 0.6, 0.8".to_owned(),
-            // What to subtract, a LoRA, and a block.
-            _ => "0, 0.5, 1".to_owned(),
+            Field::Seed => "1..4".to_owned(),
+            Field::Steps => "8, 16, 32".to_owned(),
+            Field::Guidance => "1..9 step 2".to_owned(),
+            Field::Width => format!("{width}, {}", width * 2),
+            Field::Height => format!("{height}, {}", height * 2),
+            Field::Size => format!("{width}x{height}, {}x{height}, {width}x{}", width * 2, height * 2),
+            Field::Strength | Field::LayoutStrength => "0..1 step 0.25".to_owned(),
+            Field::Start => "0, 0.25, 0.5".to_owned(),
+            Field::End => "0.5, 0.75, 1".to_owned(),
+            Field::Denoise => "0.4, 0.6, 0.8".to_owned(),
+            Field::SubtractStrength | Field::LoraStrength => SCALES.to_owned(),
         }
     }
 
@@ -138,10 +135,10 @@ mod tests {
     fn a_loras_fields_are_offered_where_there_is_one() {
         let home = tempfile::tempdir().unwrap();
         let mut state = AppState::for_tests(home.path());
-        let without: Vec<&str> = state.axis_fields().collect();
+        let without: Vec<Field> = state.axis_fields().collect();
         state.recipe.loras.push(Lora::default());
-        let with: Vec<&str> = state.axis_fields().collect();
-        assert_eq!(with, Axis::FIELDS);
-        assert!(with.len() == without.len() + 2 && !without.contains(&"lora-blocks"), "{without:?}");
+        let with: Vec<Field> = state.axis_fields().collect();
+        assert_eq!(with, Field::ALL);
+        assert!(with.len() == without.len() + 2 && !without.contains(&Field::LoraBlocks), "{without:?}");
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::sampling_words::words_for_sampler;
 use super::words;
+use crate::board::Field;
 use crate::recipe::{Init, Lora, ModelBlocks, ModelFiles, Recipe, Reference, Role};
 
 /// One line for each setting that differs, such as "steps 8 → 16". `blocks` are the model's.
@@ -13,18 +14,18 @@ pub fn differences(from: &Recipe, to: &Recipe, blocks: &ModelBlocks) -> Vec<Stri
     let Recipe { version: _, prompt, negative_prompt, references, start, end, init, scheduler, steps, .. } = to;
     let Recipe { guidance, seed, width, height, loras, model, .. } = to;
     found.references(&from.references, references, blocks);
-    found.add(words::short("prompt"), &from.prompt, prompt, |text| text.clone());
-    found.add(words::short("negative"), &from.negative_prompt, negative_prompt, |text| text.clone());
-    found.add(words::short("start"), &from.start, start, f64::to_string);
-    found.add(words::short("end"), &from.end, end, f64::to_string);
+    found.add(words::short(Field::Prompt), &from.prompt, prompt, |text| text.clone());
+    found.add(words::short(Field::Negative), &from.negative_prompt, negative_prompt, |text| text.clone());
+    found.add(words::short(Field::Start), &from.start, start, f64::to_string);
+    found.add(words::short(Field::End), &from.end, end, f64::to_string);
     found.content(from.init.as_ref(), init.as_ref());
     let sampler = |name: &Option<_>| name.map_or_else(open, |name| words_for_sampler(name).to_owned());
-    found.add(words::short("scheduler"), &from.scheduler, scheduler, sampler);
-    found.add(words::short("steps"), &from.steps, steps, or_open);
-    found.add(words::short("guidance"), &from.guidance, guidance, or_open);
-    found.add(words::short("seed"), &from.seed, seed, or_open);
-    found.add(words::short("width"), &from.width, width, or_open);
-    found.add(words::short("height"), &from.height, height, or_open);
+    found.add(words::short(Field::Scheduler), &from.scheduler, scheduler, sampler);
+    found.add(words::short(Field::Steps), &from.steps, steps, or_open);
+    found.add(words::short(Field::Guidance), &from.guidance, guidance, or_open);
+    found.add(words::short(Field::Seed), &from.seed, seed, or_open);
+    found.add(words::short(Field::Width), &from.width, width, or_open);
+    found.add(words::short(Field::Height), &from.height, height, or_open);
     found.loras(&from.loras, loras);
     let ModelFiles { model, vae, adapter, image_encoder } = model;
     found.add("model", &from.model.model, model, |text| text.clone());
@@ -61,7 +62,7 @@ impl Found {
         for (index, (from, to)) in from.iter().zip(to).enumerate() {
             let of = |name: &str| format!("reference {} {name}", index + 1);
             let Reference { hash, name, role, strength, layout_strength, crop, subtract } = to;
-            self.picture(&of(words::short("reference")), (&from.hash, &from.name), (hash, name));
+            self.picture(&of(words::short(Field::Reference)), (&from.hash, &from.name), (hash, name));
             match (&from.role, role) {
                 (Role::Custom(a), Role::Custom(b)) => {
                     for block in a.keys().chain(b.keys()).collect::<BTreeSet<_>>() {
@@ -70,24 +71,24 @@ impl Found {
                         self.add(&of(&words::block(blocks, block)), &a, &b, f64::to_string);
                     }
                 }
-                (a, b) => self.add(&of(words::short("mode")), a, b, |role| words::lowered(words::mode(role))),
+                (a, b) => self.add(&of(words::short(Field::Mode)), a, b, |role| words::lowered(words::mode(role))),
             }
-            self.add(&of(words::short("strength")), &from.strength, strength, f64::to_string);
-            self.add(&of(words::short("layout-strength")), &from.layout_strength, layout_strength, f64::to_string);
-            self.add(&of(words::short("crop")), &from.crop, crop, |crop| words::lowered(words::crop(crop)));
+            self.add(&of(words::short(Field::Strength)), &from.strength, strength, f64::to_string);
+            self.add(&of(words::short(Field::LayoutStrength)), &from.layout_strength, layout_strength, f64::to_string);
+            self.add(&of(words::short(Field::Crop)), &from.crop, crop, |crop| words::lowered(words::crop(crop)));
             let (a, b) = (from.subtract.clone().unwrap_or_default(), subtract.clone().unwrap_or_default());
             let named = |text: &String| if text.is_empty() { "nothing".to_owned() } else { text.clone() };
-            self.add(&of(words::short("subtract")), &a.words, &b.words, named);
-            self.add(&of(words::short("subtract-strength")), &a.strength, &b.strength, f64::to_string);
+            self.add(&of(words::short(Field::Subtract)), &a.words, &b.words, named);
+            self.add(&of(words::short(Field::SubtractStrength)), &a.strength, &b.strength, f64::to_string);
         }
     }
 
     fn content(&mut self, from: Option<&Init>, to: Option<&Init>) {
-        let name = words::short("init");
+        let name = words::short(Field::Init);
         match (from, to) {
             (Some(from), Some(Init { hash, name: called, denoise })) => {
                 self.picture(name, (&from.hash, &from.name), (hash, called));
-                self.add(words::short("denoise"), &from.denoise, denoise, f64::to_string);
+                self.add(words::short(Field::Denoise), &from.denoise, denoise, f64::to_string);
             }
             (from, to) => {
                 let called = |init: Option<&Init>| init.map_or_else(|| "none".to_owned(), |init| init.name.clone());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::sampling_words::words_for_sampler;
-use crate::board::{Axis, Change, Setting};
+use crate::board::{Axis, Change, Field, Setting};
 use crate::recipe::{Crop, ModelBlocks, Role};
 
 /// A mode, what it is called, and what it does in one sentence.
@@ -23,32 +23,34 @@ pub const CROPS: [(Crop, &str, &str); 3] = [
     (Crop::Stretch, "All of it, squeezed", "Nothing is cut off; shapes are squeezed into a square"),
 ];
 
-/// A field as the command line calls it, as the window does, and the short word that stands before a value of it.
-const FIELDS: [(&str, &str, &str); 23] = [
-    ("mode", "What to take", "takes"),
-    ("blocks", "Custom blocks", "takes"),
-    ("strength", "Style strength", "strength"),
-    ("layout-strength", "Layout strength", "layout strength"),
-    ("crop", "What is seen", "seen"),
-    ("subtract", "What to subtract", "minus"),
-    ("subtract-strength", "Subtraction strength", "subtraction"),
-    ("reference", "Reference", "picture"),
-    ("lora-strength", "LoRA strength", "LoRA strength"),
-    ("lora-blocks", "Parts of a LoRA", "LoRA in"),
-    ("prompt", "Prompt", "prompt"),
-    ("negative", "Negative prompt", "negative prompt"),
-    ("start", "References enter at", "enter at"),
-    ("end", "References leave at", "leave at"),
-    ("init", "Content picture", "content picture"),
-    ("denoise", "How much is repainted", "repainted"),
-    ("steps", "Steps", "steps"),
-    ("guidance", "Guidance", "guidance"),
-    ("scheduler", "Sampler", "sampler"),
-    ("seed", "Seed", "seed"),
-    ("width", "Width", "width"),
-    ("height", "Height", "height"),
-    ("size", "Size", "size"),
-];
+/// What the window calls a field, and the short word that stands before a value of it.
+fn field(field: Field) -> (&'static str, &'static str) {
+    match field {
+        Field::Mode => ("What to take", "takes"),
+        Field::Blocks => ("Custom blocks", "takes"),
+        Field::Strength => ("Style strength", "strength"),
+        Field::LayoutStrength => ("Layout strength", "layout strength"),
+        Field::Crop => ("What is seen", "seen"),
+        Field::Subtract => ("What to subtract", "minus"),
+        Field::SubtractStrength => ("Subtraction strength", "subtraction"),
+        Field::Reference => ("Reference", "picture"),
+        Field::LoraStrength => ("LoRA strength", "LoRA strength"),
+        Field::LoraBlocks => ("Parts of a LoRA", "LoRA in"),
+        Field::Prompt => ("Prompt", "prompt"),
+        Field::Negative => ("Negative prompt", "negative prompt"),
+        Field::Start => ("References enter at", "enter at"),
+        Field::End => ("References leave at", "leave at"),
+        Field::Init => ("Content picture", "content picture"),
+        Field::Denoise => ("How much is repainted", "repainted"),
+        Field::Steps => ("Steps", "steps"),
+        Field::Guidance => ("Guidance", "guidance"),
+        Field::Scheduler => ("Sampler", "sampler"),
+        Field::Seed => ("Seed", "seed"),
+        Field::Width => ("Width", "width"),
+        Field::Height => ("Height", "height"),
+        Field::Size => ("Size", "size"),
+    }
+}
 
 pub fn crop(crop: &Crop) -> &'static str {
     CROPS.iter().find(|(known, ..)| known == crop).map_or("A part of it", |(_, words, _)| words)
@@ -80,22 +82,20 @@ pub fn block(blocks: &ModelBlocks, name: &str) -> String {
 
 /// What the window calls an axis: a field, a block, or a ready-made board's question as it is.
 pub fn axis(name: &str, blocks: &ModelBlocks) -> String {
-    of_reference(name, blocks, |field| field.1.to_owned())
+    of_reference(name, blocks, |(words, _)| words)
 }
 
 /// The short word before a value of this field.
-pub fn short(name: &str) -> &'static str {
-    FIELDS.iter().find(|(field, ..)| *field == name).map_or("", |(_, _, short)| short)
+pub fn short(of: Field) -> &'static str {
+    field(of).1
 }
 
 /// `strength@2` is about one reference, `lora-strength@2` about one LoRA.
-fn of_reference(name: &str, blocks: &ModelBlocks, words: impl Fn(&(&str, &str, &str)) -> String) -> String {
-    let (field, number) = name.split_once('@').map_or((name, None), |(field, number)| (field, Some(number)));
-    let said = match FIELDS.iter().find(|(known, ..)| *known == field.trim()) {
-        Some(known) => words(known),
-        None => block(blocks, field),
-    };
-    let what = if field.starts_with("lora-") { "LoRA" } else { "reference" };
+fn of_reference(name: &str, blocks: &ModelBlocks, words: fn((&'static str, &'static str)) -> &'static str) -> String {
+    let (name, number) = name.split_once('@').map_or((name, None), |(name, number)| (name, Some(number)));
+    let known = Field::named(name.trim());
+    let said = known.map_or_else(|| block(blocks, name), |known| words(field(known)).to_owned());
+    let what = if known.is_some_and(Field::is_of_loras) { "LoRA" } else { "reference" };
     number.map_or_else(|| said.clone(), |number| format!("{said} of {what} {}", number.trim()))
 }
 
@@ -109,7 +109,7 @@ pub fn label(of: &Axis, setting: &Setting, blocks: &ModelBlocks) -> String {
         [Change::Scheduler(name)] => words_for_sampler(*name).to_owned(),
         // A bare number says nothing without its field.
         _ if written.parse::<f64>().is_ok() => {
-            format!("{} {written}", of_reference(&of.name, blocks, |field| field.2.to_owned()))
+            format!("{} {written}", of_reference(&of.name, blocks, |(_, short)| short))
         }
         _ => written.clone(),
     }
@@ -158,9 +158,9 @@ mod tests {
     #[test]
     fn every_axis_and_its_values_have_plain_words() {
         let blocks = blocks();
-        for field in Axis::FIELDS {
-            let words = axis(field, &blocks);
-            assert!(words.starts_with(char::is_uppercase) && !words.contains(['-', '_']), "{field}: {words}");
+        for field in Field::ALL {
+            let words = axis(field.name(), &blocks);
+            assert!(words.starts_with(char::is_uppercase) && !words.contains(['-', '_']), "{field:?}: {words}");
         }
         let labels = |text: &str| {
             let axis = Axis::parse(text, &blocks).unwrap();

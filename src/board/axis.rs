@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::change::{Change, PictureName, Target};
+use super::field::{Field, Kind};
 use super::{BoardError, MOST_CELLS, values};
 use crate::recipe::{Init, Lora, ModelBlocks, Recipe, RecipeError, Reference, Role, block_scales};
 
@@ -32,33 +33,6 @@ impl Setting {
 }
 
 impl Axis {
-    /// The fields that an axis may be about, beside the model's blocks.
-    pub const FIELDS: &[&str] = &[
-        "mode",
-        "blocks",
-        "strength",
-        "layout-strength",
-        "crop",
-        "subtract",
-        "subtract-strength",
-        "reference",
-        "lora-strength",
-        "lora-blocks",
-        "prompt",
-        "negative",
-        "start",
-        "end",
-        "init",
-        "denoise",
-        "steps",
-        "guidance",
-        "scheduler",
-        "seed",
-        "width",
-        "height",
-        "size",
-    ];
-
     /// Reads `FIELD=V1,V2,…`. A number may be a range `FROM..TO step STEP`; a value with a comma stands in quotation marks;
     /// `FIELD@2` is about the second reference (or LoRA) only, without `@` a field of references is about all of them
     /// (`reference`: about the first). A block's name as the field is that block's scale.
@@ -71,23 +45,27 @@ impl Axis {
         let (name, list) = text.split_once('=').ok_or_else(|| BoardError::NoAxis { text: text.to_owned() })?;
         let name = name.trim();
         let (field, target) = target(name)?;
-        let is_block = blocks.names.iter().any(|block| block == field);
-        if !is_block && !Self::FIELDS.contains(&field) {
-            let blocks = blocks.names.clone();
-            return Err(BoardError::UnknownAxis { name: name.to_owned(), known: Self::FIELDS, blocks });
-        }
-        if target != Target::All && !is_block && !NUMBERED.contains(&field) {
+        let about = match Field::named(field) {
+            _ if blocks.names.iter().any(|block| block == field) => About::Block(field),
+            Some(field) => About::Field(field),
+            None => return Err(BoardError::UnknownAxis { name: name.to_owned(), blocks: blocks.names.clone() }),
+        };
+        let (kind, is_numbered) = match about {
+            About::Field(field) => (field.kind(), field.is_numbered()),
+            About::Block(_) => (Kind::Decimal, true),
+        };
+        if target != Target::All && !is_numbered {
             return Err(BoardError::NotNumbered { axis: name.to_owned(), field: field.to_owned() });
         }
         let mut settings = Vec::new();
         for value in values::split(name, list)? {
-            let numbers: Option<Vec<String>> = match kind(field, is_block) {
+            let numbers: Option<Vec<String>> = match kind {
                 Kind::Decimal => values::range(name, &value)?.map(|all| all.iter().map(f64::to_string).collect()),
                 Kind::Whole => values::whole_range(name, &value)?.map(|all| all.iter().map(i128::to_string).collect()),
                 Kind::Other => None,
             };
             for value in numbers.unwrap_or_else(|| vec![value]) {
-                settings.push(setting(name, field, is_block, &value)?);
+                settings.push(setting(name, &about, &value)?);
             }
             if settings.len() > MOST_CELLS {
                 return Err(BoardError::TooManyCells { cells: settings.len(), most: MOST_CELLS });
@@ -131,98 +109,29 @@ impl Axis {
     }
 }
 
-/// The fields that belong to one reference or one LoRA, beside the model's blocks.
-const NUMBERED: &[&str] = &[
-    "mode",
-    "blocks",
-    "strength",
-    "layout-strength",
-    "crop",
-    "subtract",
-    "subtract-strength",
-    "reference",
-    "lora-strength",
-    "lora-blocks",
-];
-
 /// `strength@2` to the field and the reference or LoRA that it is about.
 fn target(name: &str) -> Result<(&str, Target), BoardError> {
     match name.split_once('@') {
         None => Ok((name, Target::All)),
         Some((field, number)) => match number.trim().parse() {
             Ok(number) if number > 0 => Ok((field.trim(), Target::Only(number))),
-            _ => Err(BoardError::Value {
-                axis: name.to_owned(),
-                value: number.to_owned(),
-                allowed: "the number of a reference, such as strength@2".to_owned(),
-            }),
+            _ => Err(wrong(name, number, "the number of a reference, such as strength@2")),
         },
     }
 }
 
-enum Kind {
-    Decimal,
-    Whole,
-    Other,
+/// What an axis is about.
+enum About<'a> {
+    Field(Field),
+    /// A block of the model, by its name.
+    Block(&'a str),
 }
 
-fn kind(field: &str, is_block: bool) -> Kind {
-    match field {
-        _ if is_block => Kind::Decimal,
-        "strength" | "layout-strength" | "subtract-strength" | "lora-strength" | "start" | "end" | "denoise"
-        | "guidance" => Kind::Decimal,
-        "steps" | "seed" | "width" | "height" => Kind::Whole,
-        _ => Kind::Other,
-    }
-}
-
-/// One value of `field`, checked against the recipe's own ranges.
-fn setting(axis: &str, field: &str, is_block: bool, value: &str) -> Result<Setting, BoardError> {
-    let wrong = |allowed: &str| BoardError::Value {
-        axis: axis.to_owned(),
-        value: value.to_owned(),
-        allowed: allowed.to_owned(),
-    };
-    // What is no number at all gets the range's words too: no range holds NaN.
-    let decimal = || value.trim().parse::<f64>().map_or(f64::NAN, |number| number + 0.0);
-    let whole = |must: &str| value.trim().parse::<u32>().map_err(|_| wrong(must));
-    let picture = || PictureName { hash: String::new(), name: value.to_owned() };
-    let (change, label) = match field {
-        _ if is_block => (Change::Block { name: field.to_owned(), scale: decimal() }, None),
-        "mode" => (Change::Mode(choice(axis, value)?), None),
-        "blocks" => (Change::Mode(Role::Custom(blocks(axis, value)?)), None),
-        "strength" => (Change::Strength(decimal()), None),
-        "layout-strength" => (Change::LayoutStrength(decimal()), None),
-        "crop" => (Change::Crop(choice(axis, value)?), None),
-        "subtract" if value.trim().is_empty() => (Change::Subtract(String::new()), Some("nothing")),
-        "subtract" => (Change::Subtract(value.to_owned()), None),
-        "subtract-strength" => (Change::SubtractStrength(decimal()), None),
-        "reference" | "init" if value.trim().is_empty() => return Err(wrong("a picture's file")),
-        "reference" => (Change::Reference(picture()), None),
-        "init" => (Change::Init(picture()), None),
-        "lora-strength" => (Change::LoraStrength(decimal()), None),
-        "lora-blocks" => {
-            (Change::LoraBlocks(Lora::read_blocks(value)), value.trim().is_empty().then_some("all blocks"))
-        }
-        "prompt" => (Change::Prompt(value.to_owned()), None),
-        "negative" => (Change::Negative(value.to_owned()), value.is_empty().then_some("nothing")),
-        "start" => (Change::Start(decimal()), None),
-        "end" => (Change::End(decimal()), None),
-        "denoise" => (Change::Denoise(decimal()), None),
-        "guidance" => (Change::Guidance(decimal()), None),
-        "steps" => (Change::Steps(whole("a whole number from 1 to 1000")?), None),
-        "scheduler" => (Change::Scheduler(choice(axis, value)?), None),
-        "seed" => {
-            let must = "a whole number from 0 to 18446744073709551615";
-            (Change::Seed(value.trim().parse().map_err(|_| wrong(must))?), None)
-        }
-        "width" => (Change::Width(whole(SIDE)?), None),
-        "height" => (Change::Height(whole(SIDE)?), None),
-        _ => {
-            let (width, height) = value.split_once('x').ok_or_else(|| wrong(SIZE))?;
-            let side = |text: &str| text.trim().parse().map_err(|_| wrong(SIZE));
-            (Change::Size { width: side(width)?, height: side(height)? }, None)
-        }
+/// One value of the axis, checked against the recipe's own ranges.
+fn setting(axis: &str, about: &About, value: &str) -> Result<Setting, BoardError> {
+    let (change, label) = match about {
+        About::Field(field) => change(axis, *field, value)?,
+        About::Block(name) => (Change::Block { name: (*name).to_owned(), scale: decimal(value) }, None),
     };
     // A recipe in which every field can be set, to ask its ranges.
     let mut probe = Recipe {
@@ -242,10 +151,64 @@ fn setting(axis: &str, field: &str, is_block: bool, value: &str) -> Result<Setti
         },
     )?;
     probe.validate().map_err(|error| match error {
-        RecipeError::OutOfRange { range, .. } => wrong(&format!("a number {range}").replace("a number a ", "a ")),
+        RecipeError::OutOfRange { range, .. } => {
+            wrong(axis, value, &format!("a number {range}").replace("a number a ", "a "))
+        }
         other => other.into(),
     })?;
     Ok(Setting::new(label.unwrap_or(value.trim()), [change]))
+}
+
+/// What a value of `field` changes, and how it is labelled where not as it is written.
+fn change(axis: &str, field: Field, value: &str) -> Result<(Change, Option<&'static str>), BoardError> {
+    let wrong = |allowed: &str| wrong(axis, value, allowed);
+    let whole = |must: &str| value.trim().parse::<u32>().map_err(|_| wrong(must));
+    let picture = || PictureName { hash: String::new(), name: value.to_owned() };
+    Ok(match field {
+        Field::Mode => (Change::Mode(choice(axis, value)?), None),
+        Field::Blocks => (Change::Mode(Role::Custom(blocks(axis, value)?)), None),
+        Field::Strength => (Change::Strength(decimal(value)), None),
+        Field::LayoutStrength => (Change::LayoutStrength(decimal(value)), None),
+        Field::Crop => (Change::Crop(choice(axis, value)?), None),
+        Field::Subtract if value.trim().is_empty() => (Change::Subtract(String::new()), Some("nothing")),
+        Field::Subtract => (Change::Subtract(value.to_owned()), None),
+        Field::SubtractStrength => (Change::SubtractStrength(decimal(value)), None),
+        Field::Reference | Field::Init if value.trim().is_empty() => return Err(wrong("a picture's file")),
+        Field::Reference => (Change::Reference(picture()), None),
+        Field::Init => (Change::Init(picture()), None),
+        Field::LoraStrength => (Change::LoraStrength(decimal(value)), None),
+        Field::LoraBlocks => {
+            (Change::LoraBlocks(Lora::read_blocks(value)), value.trim().is_empty().then_some("all blocks"))
+        }
+        Field::Prompt => (Change::Prompt(value.to_owned()), None),
+        Field::Negative => (Change::Negative(value.to_owned()), value.is_empty().then_some("nothing")),
+        Field::Start => (Change::Start(decimal(value)), None),
+        Field::End => (Change::End(decimal(value)), None),
+        Field::Denoise => (Change::Denoise(decimal(value)), None),
+        Field::Guidance => (Change::Guidance(decimal(value)), None),
+        Field::Steps => (Change::Steps(whole("a whole number from 1 to 1000")?), None),
+        Field::Scheduler => (Change::Scheduler(choice(axis, value)?), None),
+        Field::Seed => {
+            let must = "a whole number from 0 to 18446744073709551615";
+            (Change::Seed(value.trim().parse().map_err(|_| wrong(must))?), None)
+        }
+        Field::Width => (Change::Width(whole(SIDE)?), None),
+        Field::Height => (Change::Height(whole(SIDE)?), None),
+        Field::Size => {
+            let (width, height) = value.split_once('x').ok_or_else(|| wrong(SIZE))?;
+            let side = |text: &str| text.trim().parse().map_err(|_| wrong(SIZE));
+            (Change::Size { width: side(width)?, height: side(height)? }, None)
+        }
+    })
+}
+
+fn wrong(axis: &str, value: &str, allowed: &str) -> BoardError {
+    BoardError::Value { axis: axis.to_owned(), value: value.to_owned(), allowed: allowed.to_owned() }
+}
+
+/// What is no number at all gets the range's words too: no range holds NaN.
+fn decimal(value: &str) -> f64 {
+    value.trim().parse::<f64>().map_or(f64::NAN, |number| number + 0.0)
 }
 
 const SIDE: &str = "a multiple of 8 from 8 to 8192";
@@ -254,11 +217,7 @@ const SIZE: &str = "WIDTHxHEIGHT, such as 512x768";
 /// A word out of a list that the recipe knows.
 fn choice<T: std::str::FromStr<Err = RecipeError>>(axis: &str, value: &str) -> Result<T, BoardError> {
     value.parse().map_err(|error| match error {
-        RecipeError::UnknownChoice { valid, .. } => BoardError::Value {
-            axis: axis.to_owned(),
-            value: value.to_owned(),
-            allowed: format!("one of {}", valid.join(", ")),
-        },
+        RecipeError::UnknownChoice { valid, .. } => wrong(axis, value, &format!("one of {}", valid.join(", "))),
         other => other.into(),
     })
 }

@@ -1,3 +1,4 @@
+use super::Field;
 use crate::recipe::RecipeError;
 
 /// What is wrong with a board, in one sentence with the value and what is allowed.
@@ -7,8 +8,8 @@ pub enum BoardError {
         "'{text}' is no axis; write it as AXIS=V1,V2,… or AXIS=FROM..TO step STEP, such as strength=0..1 step 0.25"
     )]
     NoAxis { text: String },
-    #[error("there is no axis '{name}'; choose one of {}, or a block of the model: {}", known.join(", "), blocks.join(", "))]
-    UnknownAxis { name: String, known: &'static [&'static str], blocks: Vec<String> },
+    #[error("there is no axis '{name}'; choose one of {}, or a block of the model: {}", Field::ALL.map(Field::name).join(", "), blocks.join(", "))]
+    UnknownAxis { name: String, blocks: Vec<String> },
     #[error("the axis '{axis}' has no values; write it as {axis}=V1,V2,…")]
     NoValues { axis: String },
     #[error("the axis '{axis}' has an empty value; take out the comma too many, or write \"\" for an empty text")]

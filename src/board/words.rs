@@ -1,6 +1,6 @@
 //! The words around a board's cells, for a contact sheet, a page and the window.
 
-use super::{Axis, Board, Change};
+use super::{Axis, Board, Change, Field};
 use crate::recipe::{Recipe, Reference};
 
 /// Heading and labels.
@@ -43,14 +43,15 @@ impl Board {
     /// What all cells share: the model, the references, and the settings that no axis changes.
     fn details(&self, model: &str, recipe: &Recipe) -> String {
         let axes = [Some(&self.x), self.y.as_ref()];
-        let changes = |names: &[&str]| axes.iter().flatten().any(|axis| names.contains(&axis.name.as_str()));
+        let changes =
+            |fields: &[Field]| axes.iter().flatten().any(|axis| fields.iter().any(|field| field.name() == axis.name));
         // A ready-made board's axis is called by its question.
         let settings = axes.iter().flatten().flat_map(|axis| &axis.settings);
         let all: Vec<&Change> = settings.flat_map(|setting| &setting.changes).collect();
         let are_words_changed = all.iter().any(|change| matches!(change, Change::Subtract(_)));
         let is_strength_changed = all.iter().any(|change| matches!(change, Change::SubtractStrength(_)));
         let mut parts = vec![model.to_owned()];
-        if !changes(&["reference"]) {
+        if !changes(&[Field::Reference]) {
             parts.extend(self.base.references.iter().map(|reference| {
                 let Reference { name, subtract, .. } = reference;
                 match subtract.as_ref().filter(|_| !are_words_changed) {
@@ -60,13 +61,13 @@ impl Board {
                 }
             }));
         }
-        let mut add = |names: &[&str], text: Option<String>| parts.extend(text.filter(|_| !changes(names)));
-        add(&["scheduler"], recipe.scheduler.map(|s| s.name().to_owned()));
-        add(&["steps"], recipe.steps.map(|n| format!("{n} steps")));
-        add(&["guidance"], recipe.guidance.map(|g| format!("guidance {g}")));
-        add(&["seed"], recipe.seed.map(|seed| format!("seed {seed}")));
+        let mut add = |fields: &[Field], text: Option<String>| parts.extend(text.filter(|_| !changes(fields)));
+        add(&[Field::Scheduler], recipe.scheduler.map(|s| s.name().to_owned()));
+        add(&[Field::Steps], recipe.steps.map(|n| format!("{n} steps")));
+        add(&[Field::Guidance], recipe.guidance.map(|g| format!("guidance {g}")));
+        add(&[Field::Seed], recipe.seed.map(|seed| format!("seed {seed}")));
         let size = recipe.width.zip(recipe.height).map(|(width, height)| format!("{width} × {height}"));
-        add(&["size", "width", "height"], size);
+        add(&[Field::Size, Field::Width, Field::Height], size);
         parts.join(" · ")
     }
 }

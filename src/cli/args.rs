@@ -9,7 +9,7 @@ use clap::builder::{OsStringValueParser, PathBufValueParser};
 use clap::{Arg, ArgAction, Command};
 
 use super::evaluate::DEFAULT_PICTURES;
-use crate::board::{Axis, MOST_CELLS, Preset};
+use crate::board::{Field, MOST_CELLS, Preset};
 use crate::recipe::{Role, SchedulerName};
 
 /// The commands: a word of this list is never a picture.
@@ -116,7 +116,7 @@ fn board() -> Command {
              words to subtract",
         ))
         .arg(switch("json", "Print one JSON line: cells, seconds per cell and per stage, encoder runs, shared steps"))
-        .mut_arg("x", |arg| arg.help(format!("The columns: {} or a block's name; at most {MOST_CELLS} cells", Axis::FIELDS.join(", "))))
+        .mut_arg("x", |arg| arg.help(format!("The columns: {} or a block's name; at most {MOST_CELLS} cells", Field::ALL.map(Field::name).join(", "))))
         .mut_arg("preset", |arg| arg.help(format!("Ready-made columns: {presets}")))
 }
 

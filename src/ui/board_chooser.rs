@@ -6,7 +6,7 @@ use super::notes_ui::notes_ui;
 use super::tokens;
 use super::{widgets, words};
 use crate::app::{AppState, BoardWish, Command, Place, listed};
-use crate::board::Preset;
+use crate::board::{Field, Preset};
 
 const WIDTH: f32 = 460.0;
 
@@ -83,7 +83,8 @@ impl BoardChooser {
                     if index == 1 {
                         ui.selectable_value(field, String::new(), "Nothing");
                     }
-                    let known = state.axis_fields().map(str::to_owned).chain(blocks.names.iter().cloned());
+                    let known =
+                        state.axis_fields().map(|field| field.name().to_owned()).chain(blocks.names.iter().cloned());
                     for choice in known {
                         let (text, before, exact) = (words::axis(&choice, &blocks), field.clone(), choice.clone());
                         let row = ui.selectable_value(field, choice, text).on_hover_text(exact);
@@ -108,7 +109,7 @@ impl BoardChooser {
 }
 
 fn is_of_pictures(field: &str) -> bool {
-    matches!(field.split('@').next(), Some("reference" | "init"))
+    Field::named(field).is_some_and(Field::is_of_pictures)
 }
 
 fn presets(ui: &mut Ui, state: &AppState) -> Option<BoardWish> {
