@@ -1,7 +1,7 @@
-//! Boards as plain data: axes as text, ready-made boards, cells, their order, and what an edit makes anew.
+//! Boards as plain data: axes as text, ready-made boards, cells and their order.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use instantstyle::board::{Axis, Board, BoardError, Change, Field, MOST_CELLS, Preset, changed_cells, drawing_order};
+use instantstyle::board::{Axis, Board, BoardError, Change, Field, MOST_CELLS, Preset, drawing_order};
 use instantstyle::recipe::{
     Crop, Init, Lora, ModelBlocks, ModelDefaults, Recipe, Reference, Role, SchedulerName, Subtraction,
 };
@@ -257,29 +257,6 @@ fn corners_come_first_and_every_cell_once() {
         assert!(order[..distinct].iter().all(|cell| corners.contains(cell)), "{columns} x {rows}: {order:?}");
     }
     assert!(drawing_order(0, 3).is_empty());
-}
-
-#[test]
-fn an_edit_makes_only_the_cells_that_it_touches() {
-    let cells = |x: &str, y: &str| {
-        Board { title: String::new(), base: base(), x: axis(x), y: Some(axis(y)) }.cells(&blocks(), 5.0).unwrap()
-    };
-    let old = cells("strength=0,0.5,1", "seed=1,2");
-    // One value is another.
-    assert_eq!(
-        changed_cells(&old, &cells("strength=0,0.7,1", "seed=1,2")),
-        [Some(0), None, Some(2), Some(3), None, Some(5)]
-    );
-    // A column more, two change places.
-    let wider = cells("strength=1,0,0.5,2", "seed=1,2");
-    assert_eq!(changed_cells(&old, &wider), [Some(2), Some(0), Some(1), None, Some(5), Some(3), Some(4), None]);
-    // Rows and columns are the same pictures.
-    let turned = changed_cells(&old, &cells("seed=1,2", "strength=0,0.5,1"));
-    assert_eq!(turned, [Some(0), Some(3), Some(1), Some(4), Some(2), Some(5)]);
-    let mut other =
-        Board { title: String::new(), base: base(), x: axis("strength=0,0.5,1"), y: Some(axis("seed=1,2")) };
-    other.base.prompt = "another".to_owned();
-    assert!(changed_cells(&old, &other.cells(&blocks(), 5.0).unwrap()).iter().all(Option::is_none));
 }
 
 #[test]

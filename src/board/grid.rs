@@ -140,9 +140,3 @@ fn depths(count: usize) -> Vec<u32> {
     }
     depths
 }
-
-/// For each cell of `new`: the cell of `old` that is the same picture already. `None` must be made. A cell is its recipe:
-/// where it stood does not matter, so columns may be added, moved and taken out.
-pub fn changed_cells(old: &[Cell], new: &[Cell]) -> Vec<Option<usize>> {
-    new.iter().map(|cell| old.iter().position(|known| known.recipe == cell.recipe)).collect()
-}
