@@ -17,7 +17,7 @@ use crate::board::{Axis, Board, PictureName};
 use crate::engine::ModelPaths;
 use crate::library::STYLE_ENDING;
 use crate::pixels;
-use crate::recipe::{ForeignSettings, Lora, ModelFiles, Recipe, read_a1111_parameters};
+use crate::recipe::{BUILT_IN, ForeignSettings, Lora, ModelFiles, Recipe, read_a1111_parameters, split_id};
 
 /// As large as any picture that this program opens.
 const LARGEST: u64 = pixels::MOST_FILE_BYTES;
@@ -208,10 +208,10 @@ fn other_model(recorded: &ModelFiles, open: &ModelPaths) -> Option<String> {
     let differing: Vec<String> = pairs
         .into_iter()
         .filter_map(|(what, recorded, open)| {
-            // The engine writes a name and a content, "sdxl@1f0c…". An empty name promises nothing.
-            let recorded = recorded.rsplit_once('@').map_or(recorded.as_str(), |(name, _)| name);
+            let (recorded, _) = split_id(recorded);
             let open = open.as_deref().and_then(Path::file_name);
-            let open = open.map_or_else(|| "built-in".to_owned(), |name| name.to_string_lossy().into_owned());
+            let open = open.map_or_else(|| BUILT_IN.to_owned(), |name| name.to_string_lossy().into_owned());
+            // An empty name promises nothing.
             let is_same = recorded.is_empty() || recorded == open;
             (!is_same).then(|| format!("the {what} '{recorded}'"))
         })

@@ -9,7 +9,7 @@ use super::command::Command;
 use super::models_choice::{Described, Opening};
 use super::state::AppState;
 use crate::engine::ModelPaths;
-use crate::recipe::ModelFiles;
+use crate::recipe::{ID_DIGITS, ModelFiles, is_built_in, split_id};
 
 impl AppState {
     /// The model that is being opened, else the open one.
@@ -94,10 +94,7 @@ impl AppState {
     /// Where the weights that a recipe names lie; None where one of them is not known here.
     pub(super) fn paths_of(&self, files: &ModelFiles) -> Option<ModelPaths> {
         let find = |id: &str| {
-            let name = id.rsplit_once('@').map_or(id, |(name, _)| name);
-            // The engine calls what a model brings itself "built-in".
-            let is_own = name.is_empty() || name == "built-in";
-            if is_own { Some(None) } else { self.place_of(id).map(Some) }
+            if is_built_in(id) { Some(None) } else { self.place_of(id).map(Some) }
         };
         Some(ModelPaths {
             model: find(&files.model)?,
@@ -110,7 +107,7 @@ impl AppState {
 
     /// Where the file or folder lies that a recipe calls so: where it lay last, unless its content was found elsewhere.
     fn place_of(&self, id: &str) -> Option<PathBuf> {
-        let hash = id.rsplit_once('@').map(|(_, hash)| hash).filter(|hash| hash.len() == 16);
+        let hash = split_id(id).1.filter(|hash| hash.len() == ID_DIGITS);
         let found = hash.and_then(|hash| self.models.items.iter().find(|item| item.id.starts_with(hash)));
         let last = self.settings.known_files.get(id);
         match (last, found) {

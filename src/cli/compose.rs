@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::error::CliError;
 use super::flags::{Flags, Scope};
 use super::lora_flags::LoraScope;
-use crate::recipe::{Init, Lora, ModelFiles, Recipe, Reference, Subtraction};
+use crate::recipe::{BUILT_IN, Init, Lora, ModelFiles, Recipe, Reference, Subtraction, split_id};
 
 /// What `render` is asked to make.
 #[derive(Debug, Clone, PartialEq)]
@@ -249,17 +249,17 @@ fn override_settings(flags: &Flags, recipe: &mut Recipe) {
 fn other_model(recorded: &ModelFiles, flags: &Flags) -> Option<String> {
     flags.base.as_ref()?;
     let pairs = [
-        ("model", &recorded.model, &flags.model.model, "built-in"),
+        ("model", &recorded.model, &flags.model.model, BUILT_IN),
         ("VAE", &recorded.vae, &flags.model.vae, "the model's own"),
-        ("adapter", &recorded.adapter, &flags.model.adapter, "built-in"),
-        ("image encoder", &recorded.image_encoder, &flags.model.image_encoder, "built-in"),
+        ("adapter", &recorded.adapter, &flags.model.adapter, BUILT_IN),
+        ("image encoder", &recorded.image_encoder, &flags.model.image_encoder, BUILT_IN),
     ];
     let differing: Vec<String> = pairs
         .into_iter()
         .filter_map(|(what, recorded, given, else_it_is)| {
             let given = given.as_deref().map_or_else(|| else_it_is.to_owned(), file_name);
-            // The engine writes a name and a content, "sdxl@1f0c…". An empty name promises nothing.
-            let recorded = recorded.rsplit_once('@').map_or(recorded.as_str(), |(name, _)| name);
+            let (recorded, _) = split_id(recorded);
+            // An empty name promises nothing.
             let same = recorded.is_empty() || recorded == given;
             (!same).then(|| format!("its {what} was '{recorded}', now it is '{given}'"))
         })
@@ -269,7 +269,6 @@ fn other_model(recorded: &ModelFiles, flags: &Flags) -> Option<String> {
 
 /// As [`compose`] tells other names, told after the weights were read: the same names with other contents.
 pub fn other_content(recorded: &ModelFiles, used: &ModelFiles) -> Option<String> {
-    let split = |name: &str| name.rsplit_once('@').map(|(name, content)| (name.to_owned(), content.to_owned()));
     let pairs = [
         (&recorded.model, &used.model),
         (&recorded.vae, &used.vae),
@@ -277,8 +276,8 @@ pub fn other_content(recorded: &ModelFiles, used: &ModelFiles) -> Option<String>
         (&recorded.image_encoder, &used.image_encoder),
     ];
     let changed = pairs.into_iter().find_map(|(recorded, used)| {
-        let ((old_name, old), (new_name, new)) = (split(recorded)?, split(used)?);
-        (old_name == new_name && old != new).then_some(new_name)
+        let ((old_name, old), (new_name, new)) = (split_id(recorded), split_id(used));
+        (old_name == new_name && old? != new?).then_some(new_name)
     })?;
     Some(format!("'{changed}' has changed since the recipe was made, so the picture may differ"))
 }

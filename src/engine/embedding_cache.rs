@@ -18,7 +18,7 @@ use super::model::Model;
 use crate::library::write_atomically;
 use crate::nn::ip_adapter::{ImageFeatures, ProjectionShape};
 use crate::nn::resampler::ResamplerShape;
-use crate::recipe::Crop;
+use crate::recipe::{Crop, split_id};
 
 /// To be counted up whenever the encoder gives other numbers than before (beyond rounding).
 const COMPUTED: u32 = 2;
@@ -45,8 +45,8 @@ impl Key {
             ProjectionShape::Plus(_) | ProjectionShape::Full { .. } => "hidden_states[-2]",
         };
         // The name of the folder does not matter, its content does.
-        let files = &model.files.image_encoder;
-        let encoder = files.rsplit_once('@').map_or(files.as_str(), |(_, content)| content);
+        let (name, content) = split_id(&model.files.image_encoder);
+        let encoder = content.unwrap_or(name);
         let seen = match picture {
             Some((hash, crop)) => format!("{hash} {crop:?}"),
             None => "zeros".to_owned(),

@@ -17,7 +17,7 @@ use crate::nn::tokenizer::{ClipTokenizer, TokenizerTexts};
 use crate::nn::unet_2d_blocks::BlockInfo;
 use crate::nn::unet_2d_condition::UNet2DConditionModel;
 use crate::nn::unet_config::{PerLevel, SampleSize, UNet2DConditionConfig};
-use crate::recipe::{Lora, ModelBlocks, ModelDefaults, ModelFiles, SchedulerName};
+use crate::recipe::{BUILT_IN, Lora, ModelBlocks, ModelDefaults, ModelFiles, SchedulerName, file_id};
 use crate::weights::{FewStep, Kind, LoraPart, ModelFolder, Weights, WeightsError, check, identify, open_vae};
 
 /// One text tower with its tokenizer.
@@ -354,7 +354,7 @@ fn defaults(
     }
 }
 
-/// Names for people and content for the program, such as `sdxl-base@1f0c…`.
+/// What a recipe calls these files.
 fn identity(
     paths: &ModelPaths,
     unet: &Weights,
@@ -364,11 +364,10 @@ fn identity(
     let name = |path: &Option<std::path::PathBuf>| {
         path.as_ref()
             .and_then(|p| p.file_name())
-            .map_or_else(|| "built-in".to_owned(), |n| n.to_string_lossy().into_owned())
+            .map_or_else(|| BUILT_IN.to_owned(), |n| n.to_string_lossy().into_owned())
     };
     let with_content = |path: &Option<std::path::PathBuf>, weights: &Weights| -> Result<String, EngineError> {
-        let id = weights.content_id()?;
-        Ok(format!("{}@{}", name(path), id.get(..16).unwrap_or(&id)))
+        Ok(file_id(&name(path), &weights.content_id()?))
     };
     let mut files = ModelFiles { model: with_content(&paths.model, unet)?, ..ModelFiles::default() };
     if paths.vae.is_some() {

@@ -1,7 +1,7 @@
 //! Names for exported pictures from a template such as `{date}-{prompt}-{seed}`, fit for every file system.
 
 use super::LibraryError;
-use crate::recipe::Recipe;
+use crate::recipe::{BUILT_IN, Recipe, split_id};
 
 /// Bytes of a name without its ending; file systems take 255 with it.
 const LONGEST_NAME: usize = 180;
@@ -109,8 +109,8 @@ fn value(field: &str, NameParts { recipe, cell, number, now }: &NameParts) -> St
         "mode" => first.map_or("off", |reference| reference.role.name()).to_owned(),
         "strength" => number_or_none(first.map(|reference| reference.strength)),
         "reference" => first.map(|reference| stem(&reference.name)).unwrap_or_default(),
-        "model" if recipe.model.model.is_empty() => "built-in".to_owned(),
-        "model" => recipe.model.model.split('@').next().unwrap_or_default().to_owned(),
+        "model" if recipe.model.model.is_empty() => BUILT_IN.to_owned(),
+        "model" => split_id(&recipe.model.model).0.to_owned(),
         "scheduler" => recipe.scheduler.map(|scheduler| scheduler.name().to_owned()).unwrap_or_default(),
         "steps" => number_or_none(recipe.steps.map(f64::from)),
         "guidance" => number_or_none(recipe.guidance),
@@ -141,7 +141,7 @@ fn safe(text: &str, longest: usize) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
-    use crate::recipe::{Reference, Role};
+    use crate::recipe::{ModelFiles, Reference, Role};
 
     fn named(template: &str, recipe: &Recipe) -> String {
         let now = jiff::civil::date(2026, 2, 3).at(4, 5, 6, 0);
@@ -163,6 +163,8 @@ mod tests {
         assert_eq!(named("{n}-{cell}", &recipe), "007-strength 0.5_a cat");
         assert_eq!(named("{reference}_{mode}_{strength}", &recipe), "sea_precise_1");
         assert_eq!(named("{model}-{steps}-{guidance}-{width}", &recipe), "built-in-30-5.5");
+        let model = ModelFiles { model: "ink@night.safetensors@1f0c".to_owned(), ..ModelFiles::default() };
+        assert_eq!(named("{model}", &Recipe { model, ..Recipe::default() }), "ink@night.safetensors");
         let unknown = NameTemplate::parse("{seed}{dream}").unwrap_err().to_string();
         assert!(unknown.contains("{dream}") && unknown.contains("guidance"), "{unknown}");
         assert!(NameTemplate::parse("{seed").is_err());

@@ -6,11 +6,10 @@
 
 use std::fmt::Write as _;
 
-use super::{Lora, Recipe, Reference, Role, SchedulerName};
+use super::{BUILT_IN, Lora, Recipe, Reference, Role, SchedulerName, split_id};
 
-/// How the built-in model is called there. A recipe says nothing, or "built-in" with its content.
-pub(super) const BUILT_IN: &str = "InstantStyle built-in";
-pub(super) const BUILT_IN_CONTENT: &str = "built-in@";
+/// How the built-in model is called there. A recipe says nothing, or [`BUILT_IN`] with its content.
+pub(super) const BUILT_IN_THERE: &str = "InstantStyle built-in";
 /// Settings that say how a LoRA is used. The prompt ends in as many `<lora:NAME:STRENGTH>`, as the web UI has them.
 pub(super) const LORA: &str = "LoRA ";
 pub(super) const LORA_TAG: &str = " <lora:";
@@ -41,8 +40,12 @@ pub fn a1111_parameters(recipe: &Recipe) -> String {
         add("Size", format!("{width}x{height}"));
     }
     let model = &recipe.model.model;
-    let built_in = model.strip_prefix(BUILT_IN_CONTENT).map(|content| format!("{BUILT_IN}@{content}"));
-    add("Model", if model.is_empty() { BUILT_IN.to_owned() } else { built_in.unwrap_or_else(|| model.clone()) });
+    let called = match split_id(model) {
+        ("", None) => BUILT_IN_THERE.to_owned(),
+        (BUILT_IN, Some(content)) => format!("{BUILT_IN_THERE}@{content}"),
+        _ => model.clone(),
+    };
+    add("Model", called);
     if let Some(init) = &recipe.init {
         add("Denoising strength", init.denoise.to_string());
     }

@@ -3,8 +3,8 @@
 //! Format: `modules/infotext_utils.py`: prompt, `Negative prompt: …`, and a last line of `key: value` pairs, which is one
 //! if it holds at least three. What this program has no place for is named, not dropped in silence.
 
-use super::infotext::{BUILT_IN, LORA, LORA_TAG};
-use super::{Recipe, SchedulerName};
+use super::infotext::{BUILT_IN_THERE, LORA, LORA_TAG};
+use super::{BUILT_IN, Recipe, SchedulerName};
 
 /// Fewer pairs than this are a part of the prompt.
 const FEWEST_PAIRS: usize = 3;
@@ -85,9 +85,9 @@ impl ForeignSettings {
                 recipe.scheduler.is_some()
             }
             "Model" => {
-                recipe.model.model = match value.strip_prefix(BUILT_IN) {
+                recipe.model.model = match value.strip_prefix(BUILT_IN_THERE) {
                     Some("") => String::new(),
-                    Some(content) if content.starts_with('@') => format!("built-in{content}"),
+                    Some(content) if content.starts_with('@') => format!("{BUILT_IN}{content}"),
                     _ => value.to_owned(),
                 };
                 true

@@ -5,6 +5,7 @@
 
 mod blocks;
 mod error;
+mod file_id;
 mod infotext;
 mod infotext_read;
 mod lora;
@@ -13,6 +14,7 @@ mod settings;
 
 pub use blocks::{Injection, ModelBlocks, block_scales};
 pub use error::{RecipeError, shown};
+pub use file_id::{BUILT_IN, ID_DIGITS, file_id, is_built_in, split_id};
 pub use infotext::a1111_parameters;
 pub use infotext_read::{ForeignSettings, read_a1111_parameters};
 pub use lora::Lora;

@@ -71,7 +71,8 @@ impl Default for Init {
     }
 }
 
-/// Which weights a picture was made with: file names for people, content hashes for the program. Never opened as paths.
+/// Which weights a picture was made with, each as [`super::file_id`] writes it: file names for people, content hashes for
+/// the program. Never opened as paths.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelFiles {

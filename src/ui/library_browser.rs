@@ -12,6 +12,7 @@ use super::tokens::{self, palette};
 use super::{widgets, words};
 use crate::app::{AppState, Command, PAGE, Place, ShelfCommand};
 use crate::library::{LibraryPicture, Order, Query};
+use crate::recipe::{is_built_in, split_id};
 
 const THUMBNAIL: f32 = 132.0;
 /// Height of the line of stars below, and the width of one.
@@ -138,12 +139,8 @@ fn mode_words(mode: &str) -> &'static str {
     known.map_or("Custom blocks", |(_, words, _)| *words)
 }
 
-/// The engine writes a name and a content, "sdxl@1f0c…".
 fn model_words(model: &str) -> &str {
-    match model.rsplit_once('@').map_or(model, |(name, _)| name) {
-        "" | "built-in" => "Built-in model",
-        name => name,
-    }
+    if is_built_in(model) { "Built-in model" } else { split_id(model).0 }
 }
 
 fn order_words(order: Order) -> &'static str {
