@@ -1,7 +1,8 @@
 //! References to keys and values for the UNet's cross-attentions.
 //!
 //! References of one role form one group: one softmax over all their image tokens, as diffusers does for several images
-//! of one adapter. A reference's strength relative to the group's largest enters as ln(w / w_max) on its logits, and the
+//! of one adapter; custom roles are the same where all their scales are, as diffusers takes one dict of scales an adapter. A
+//! reference's strength relative to the group's largest enters as ln(w / w_max) on its logits, and the
 //! group's scale is the largest. Groups are computed apart and summed.
 
 use candle_core::{DType, Tensor};
@@ -13,7 +14,7 @@ use super::model::Model;
 use super::networks::Networks;
 use crate::nn::attention_processor::ImagePrompt;
 use crate::nn::cancel::Cancel;
-use crate::recipe::{Crop, Injection, Reference, Subtraction};
+use crate::recipe::{Crop, Injection, Reference, Role, Subtraction};
 
 /// Image tokens of one reference, each `[1, tokens, cross_attention_dim]`.
 #[derive(Debug, Clone)]
@@ -63,7 +64,7 @@ pub struct ActiveReference<'a> {
 /// References that attend together in one block.
 #[derive(Debug, PartialEq)]
 struct Group<'a> {
-    role: &'a str,
+    role: &'a Role,
     pushed_away: bool,
     is_negative: bool,
     /// Index of each reference and its weight.
@@ -72,7 +73,7 @@ struct Group<'a> {
 
 /// The groups that enter one block: of the same role, the same side and the same sign, since a logarithm has no negative
 /// weights.
-fn groups_of_block<'a>(references: &[(&'a str, Injection)]) -> Vec<Group<'a>> {
+fn groups_of_block<'a>(references: &[(&'a Role, Injection)]) -> Vec<Group<'a>> {
     let mut groups: Vec<Group> = Vec::new();
     for (index, (role, Injection { scale, pushed_away })) in references.iter().enumerate() {
         if *scale == 0.0 {
@@ -112,7 +113,7 @@ pub fn image_prompts(
     for (block_index, block) in model.block_infos.iter().enumerate() {
         let entering: Vec<_> = references
             .iter()
-            .map(|r| (r.reference.role.name(), r.injections.get(block_index).copied().unwrap_or_default()))
+            .map(|r| (&r.reference.role, r.injections.get(block_index).copied().unwrap_or_default()))
             .collect();
         for Group { pushed_away, members, .. } in groups_of_block(&entering) {
             let largest = members.iter().map(|(_, w)| *w).fold(0.0, |a: f64, b| if b.abs() > a.abs() { b } else { a });
@@ -184,21 +185,33 @@ mod tests {
     #[test]
     fn groups_are_by_role_and_side_and_leave_out_what_is_muted() {
         let entering = [
-            ("style", at(1.0)),
-            ("style", at(0.0)),
-            ("style", at(0.5)),
-            ("everything", at(1.0)),
-            ("style", at(-0.5)),
-            ("style", Injection { scale: 1.0, pushed_away: true }),
+            (&Role::Style, at(1.0)),
+            (&Role::Style, at(0.0)),
+            (&Role::Style, at(0.5)),
+            (&Role::Everything, at(1.0)),
+            (&Role::Style, at(-0.5)),
+            (&Role::Style, Injection { scale: 1.0, pushed_away: true }),
         ];
         let found: Vec<_> =
             groups_of_block(&entering).into_iter().map(|g| (g.role, g.pushed_away, g.members)).collect();
         let wanted = [
-            ("style", false, vec![(0, 1.0), (2, 0.5)]),
-            ("everything", false, vec![(3, 1.0)]),
-            ("style", false, vec![(4, -0.5)]),
-            ("style", true, vec![(5, 1.0)]),
+            (&Role::Style, false, vec![(0, 1.0), (2, 0.5)]),
+            (&Role::Everything, false, vec![(3, 1.0)]),
+            (&Role::Style, false, vec![(4, -0.5)]),
+            (&Role::Style, true, vec![(5, 1.0)]),
         ];
         assert_eq!(found, wanted);
+    }
+
+    #[test]
+    fn custom_roles_are_one_group_where_their_scales_are_the_same() {
+        let custom = |scales: &[(&str, f64)]| Role::Custom(scales.iter().map(|(b, s)| ((*b).to_owned(), *s)).collect());
+        let (one, same) = (custom(&[("mid", 0.5), ("up", 1.0)]), custom(&[("up", 1.0), ("mid", 0.5)]));
+        let other = custom(&[("up", 1.0)]);
+        let found: Vec<_> = groups_of_block(&[(&one, at(1.0)), (&other, at(1.0)), (&same, at(1.0))])
+            .into_iter()
+            .map(|g| g.members)
+            .collect();
+        assert_eq!(found, [vec![(0, 1.0), (2, 1.0)], vec![(1, 1.0)]]);
     }
 }

@@ -4,6 +4,7 @@
 use candle_core::{Result, Tensor};
 use candle_nn::{Module, VarBuilder};
 
+use super::activations::Activation;
 use super::attention_processor::scaled_dot_product_attention;
 use super::cancel::Cancel;
 use super::layers::{Conv2d, Linear};
@@ -81,6 +82,7 @@ pub struct VaeShape<'a> {
     pub resnet: ResnetConfig,
 }
 
+/// Behind its last norm stands SiLU, whatever `act_fn` is; so it is in the decoder.
 #[derive(Debug, Clone)]
 pub struct Encoder {
     conv_in: Conv2d,
@@ -88,7 +90,6 @@ pub struct Encoder {
     mid_block: MidBlock,
     conv_norm_out: GroupNorm,
     conv_out: Conv2d,
-    resnet: ResnetConfig,
 }
 
 impl Encoder {
@@ -120,7 +121,6 @@ impl Encoder {
             mid_block: MidBlock::new(innermost, shape.mid_block_add_attention, shape.resnet, vb.pp("mid_block"))?,
             conv_norm_out: group_norm(shape.resnet.groups, innermost, shape.resnet.eps, vb.pp("conv_norm_out"))?,
             conv_out: conv3x3(innermost, out_channels, vb.pp("conv_out"))?,
-            resnet: shape.resnet,
         })
     }
 
@@ -139,7 +139,7 @@ impl Encoder {
         }
         let x = self.mid_block.forward(&x, cancel)?;
         cancel.check()?;
-        self.conv_out.forward_behind(&self.conv_norm_out, self.resnet.activation, &x)
+        self.conv_out.forward_behind(&self.conv_norm_out, Activation::Silu, &x)
     }
 }
 
@@ -150,7 +150,6 @@ pub struct Decoder {
     up_blocks: Vec<(Vec<ResnetBlock2D>, Option<Upsample2D>)>,
     conv_norm_out: GroupNorm,
     conv_out: Conv2d,
-    resnet: ResnetConfig,
 }
 
 impl Decoder {
@@ -179,7 +178,6 @@ impl Decoder {
             up_blocks,
             conv_norm_out: group_norm(shape.resnet.groups, outermost, shape.resnet.eps, vb.pp("conv_norm_out"))?,
             conv_out: conv3x3(outermost, out_channels, vb.pp("conv_out"))?,
-            resnet: shape.resnet,
         })
     }
 
@@ -198,6 +196,6 @@ impl Decoder {
             }
         }
         cancel.check()?;
-        self.conv_out.forward_behind(&self.conv_norm_out, self.resnet.activation, &x)
+        self.conv_out.forward_behind(&self.conv_norm_out, Activation::Silu, &x)
     }
 }

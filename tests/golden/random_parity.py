@@ -54,7 +54,7 @@ def vae(rng):
     levels, groups = rng.randint(2, 4), rng.choice([2, 4])
     quant = rng.random() < 0.7
     return dict(block_out_channels=tuple(groups * rng.randint(2, 5) for _ in range(levels)), layers_per_block=rng.randint(1, 2), norm_num_groups=groups,
-                latent_channels=4, down_block_types=("DownEncoderBlock2D",) * levels, up_block_types=("UpDecoderBlock2D",) * levels, sample_size=64,
+                act_fn=rng.choice(["silu", "silu", "gelu", "mish"]), latent_channels=4, down_block_types=("DownEncoderBlock2D",) * levels, up_block_types=("UpDecoderBlock2D",) * levels, sample_size=64,
                 scaling_factor=round(rng.uniform(0.1, 1.2), 4), use_quant_conv=quant, use_post_quant_conv=quant, mid_block_add_attention=rng.random() < 0.7)
 
 
@@ -91,8 +91,11 @@ def references(rng, blocks, joint, guided):
     modes = ["everything", "blocks", "blocks"] + ["style"] * (reference.STYLE in blocks) + ["layout"] * (reference.LAYOUT in blocks)
     if {reference.STYLE, reference.LAYOUT} <= set(blocks):
         modes += ["style-layout"] + ["precise"] * guided
-    out, mode, named = [], rng.choice(modes), {b: round(rng.uniform(-0.5, 1.5), 2) for b in blocks if rng.random() < 0.6}
+    scales = lambda: {b: round(rng.uniform(-0.5, 1.5), 2) for b in blocks if rng.random() < 0.6}
+    out, mode, named = [], rng.choice(modes), scales()
     for file in rng.sample(["ref1", "ref2", "ref3"], rng.choice([1, 1, 2])):
+        if out and rng.random() < 0.5:
+            named = scales() or named  # other scales than the first's: a group of its own
         ref = dict(file=file, blocks=named) if mode == "blocks" else dict(file=file, mode=mode, strength=round(rng.uniform(0.2, 1.4), 2))
         if mode in ("layout", "style-layout", "precise"):
             ref["layout_strength"] = round(rng.uniform(0.2, 1.4), 2)

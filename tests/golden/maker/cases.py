@@ -59,6 +59,8 @@ def all_cases():
         a("two_one_subtracted", references=ref("ref1", subtract="a cat") + ref("ref2")),
         a("two_roles", references=ref("ref1", mode="style", strength=0.8) + ref("ref2", mode="layout", layout_strength=1.1)),
         a("roles_three", references=ref("ref1", mode="style", strength=0.8) + ref("ref2", mode="everything", strength=0.6) + ref("ref3", mode="style", strength=0.4)),
+        a("two_blocks_same", references=ref("ref1", blocks=ELEVEN) + ref("ref2", blocks=ELEVEN)),
+        a("two_blocks", references=ref("ref1", blocks=ELEVEN) + ref("ref2", blocks={"up_blocks.0.attentions.2": 0.8, "mid_block.attentions.0": 0.8})),
         a("precise_plus_style", references=ref("ref1", mode="precise", layout_strength=0.8) + ref("ref2", mode="style", strength=0.7)),
         a("plus_style", adapter="a_plus"),
         a("plus_everything", adapter="a_plus", references=ref("ref2", mode="everything", strength=0.7)),

@@ -60,7 +60,8 @@ MODELS = {
                  mid_block_add_attention=False),
         vae_save=dict(variant="fp16"), scheduler=V_SCHEDULER,
     ),
-    # Two levels, sinusoids the other way round, a scheduler file that says almost nothing (linear betas, linspace).
+    # Two levels, sinusoids the other way round, a scheduler file that says almost nothing (linear betas, linspace), a VAE
+    # that is not made with SiLU.
     "c": dict(
         merges=40, specials_last=True, tokenizer_json=False, text_prefix=True, force_zeros=True,
         text_encoder=dict(hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2,
@@ -76,7 +77,7 @@ MODELS = {
         unet_gain=1.0, unet_save={},
         vae=dict(block_out_channels=(8, 8), layers_per_block=1, norm_num_groups=2, latent_channels=4,
                  down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
-                 sample_size=32, scaling_factor=0.9),
+                 sample_size=32, scaling_factor=0.9, act_fn="gelu"),
         vae_save={}, scheduler=SILENT_SCHEDULER,
     ),
     # SDXL's shape with what a single file cannot say: 32 groups, heads of 64, the published settings. Weights by rule.
