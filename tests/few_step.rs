@@ -83,6 +83,13 @@ fn a_checkpoint_brings_its_settings() {
     let hyper = called("Hyper-SDXL-4steps.safetensors");
     let said = flags(&["--steps", "4", "--guidance", "1"]);
     assert_eq!(latents(root, &hyper, &flags(&[])), latents(root, "plain_folder", &said));
+    // Its spacing is that of its own sampler, also where a picture's recipe names that one; another is as it always is.
+    assert_eq!(latents(root, &hyper, &flags(&["--scheduler", "ddim"])), latents(root, "plain_folder", &said));
+    for (model, scheduler) in [(&hyper, "euler"), (&lightning, "euler"), (&lightning, "ddim")] {
+        let said = flags(&["--steps", "4", "--guidance", "1", "--scheduler", scheduler]);
+        let own = latents(root, model, &flags(&["--scheduler", scheduler]));
+        assert_eq!(own, latents(root, "plain.safetensors", &said), "{model} {scheduler}");
+    }
 
     // A folder has its own scheduler, and its name tells the rest.
     std::fs::rename(root.join("plain_folder"), root.join("sdxl-turbo")).unwrap();
@@ -134,6 +141,15 @@ fn a_lora_brings_its_settings() {
     std::fs::copy(root.join(lightning), root.join("renamed.safetensors")).unwrap();
     let said = ["--lora", "renamed.safetensors", "--steps", "4", "--guidance", "1", "--scheduler", "euler-trailing"];
     assert_eq!(by_name, latents(root, plain, &flags(&said)));
+    for scheduler in ["euler", "ddim"] {
+        let of = |lora: &str| {
+            let said = ["--lora", lora, "--steps", "4", "--guidance", "1", "--scheduler", scheduler];
+            latents(root, plain, &flags(&said))
+        };
+        let chosen = of(lightning);
+        assert_eq!(chosen, of("renamed.safetensors"), "{scheduler}");
+        assert_ne!(chosen, by_name, "{scheduler}");
+    }
     // A picture keeps the settings, whatever its LoRA is called by then.
     let picture = root.join("fast.png");
     assert_eq!(settings(root, plain, &["--lora", lightning]).0, 4);

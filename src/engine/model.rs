@@ -58,6 +58,8 @@ struct OwnSettings {
     steps: Option<u32>,
     guidance: Option<f64>,
     scheduler: Option<SchedulerName>,
+    /// Of that sampler alone; another that is chosen is spaced as the model's `scheduler_config.json` says.
+    timestep_spacing: Option<String>,
     width: Option<u32>,
     height: Option<u32>,
     latent_rgb_factors: Option<Vec<[f32; 3]>>,
@@ -65,14 +67,11 @@ struct OwnSettings {
 }
 
 impl OwnSettings {
-    /// What a LoRA makes of them, and of the sampler, when it makes a few-step model.
-    fn make_few_step(&mut self, few_step: &FewStep, scheduler: &mut SchedulerConfig) {
-        let wanted = few_step.scheduler();
-        scheduler.class_name = Some(wanted.class_name.to_owned());
-        if let Some(spacing) = wanted.timestep_spacing {
-            scheduler.timestep_spacing = Some(spacing.to_owned());
-        }
-        (self.steps, self.guidance, self.scheduler) = (Some(few_step.steps()), Some(few_step.guidance()), None);
+    /// What a LoRA makes of them when it makes a few-step model; the size stays the model's.
+    fn make_few_step(self, few_step: &FewStep) -> Result<Self, EngineError> {
+        let brought = Self::deserialize(few_step.settings()).map_err(|e| EngineError::Input(e.to_string()))?;
+        let Self { steps, guidance, scheduler, timestep_spacing, .. } = brought;
+        Ok(Self { steps, guidance, scheduler, timestep_spacing, ..self })
     }
 }
 
@@ -140,14 +139,21 @@ impl Model {
         })?;
         let mut scheduler_config = SchedulerConfig::from_json(&scheduler_text)?;
         if let Some(few_step) = loras.few_step() {
-            own.make_few_step(&few_step, &mut scheduler_config);
+            own = own.make_few_step(&few_step)?;
         } else if let Some(few_step) = few_step_folder(&folder) {
             // A folder says itself which sampler it wants.
             own.steps.get_or_insert(few_step.steps());
             own.guidance.get_or_insert(few_step.guidance());
         }
-        let (scheduler, scheduler_notice) = scheduler_config.default_name();
-        notices.extend(scheduler_notice);
+        scheduler_config.own_spacing = own.scheduler.zip(own.timestep_spacing.clone());
+        let scheduler = match own.scheduler {
+            Some(own) => own,
+            None => {
+                let (name, notice) = scheduler_config.default_name();
+                notices.extend(notice);
+                name
+            }
+        };
 
         let names = block_infos.iter().map(|block| block.name.clone()).collect();
         let blocks = ModelBlocks::new(names, own.style_block.clone(), own.layout_block.clone());
@@ -337,7 +343,6 @@ fn defaults(
         Some(SampleSize::HeightWidth(height, width)) => (side(height), side(width)),
         None => (1024, 1024),
     };
-    let scheduler = own.scheduler.unwrap_or(scheduler);
     // InstantStyle's own scripts: 30 steps, guidance 5, and 7.5 for SD 1.5. LCM models are distilled for few steps, and those that take the
     // guidance as an input want more of it.
     let (steps, guidance) = match scheduler {

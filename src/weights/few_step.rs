@@ -33,14 +33,6 @@ pub struct FewStep {
     pub is_small: bool,
 }
 
-/// The sampler that a few-step model was made for, in the words of a `scheduler_config.json`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FewStepScheduler {
-    pub class_name: &'static str,
-    pub timestep_spacing: Option<&'static str>,
-    pub prediction_type: Option<&'static str>,
-}
-
 impl fmt::Display for FewStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.distillation {
@@ -110,39 +102,35 @@ impl FewStep {
         }
     }
 
-    pub fn scheduler(&self) -> FewStepScheduler {
-        let trailing = Some("trailing");
-        let (class_name, timestep_spacing) = match self.distillation {
-            Distillation::Turbo => ("EulerAncestralDiscreteScheduler", trailing),
-            Distillation::Lightning => ("EulerDiscreteScheduler", trailing),
-            Distillation::Hyper => ("DDIMScheduler", trailing),
-            Distillation::Lcm => ("LCMScheduler", None),
-        };
-        // SDXL-Lightning's model of one step predicts the picture itself.
-        let is_one = (self.distillation, self.steps) == (Distillation::Lightning, Some(1));
-        FewStepScheduler { class_name, timestep_spacing, prediction_type: is_one.then_some("sample") }
+    /// The sampler that it was made for, and the spacing of that sampler's timesteps where its name does not tell: LCM's
+    /// has its own.
+    fn scheduler(&self) -> (&'static str, Option<&'static str>) {
+        match self.distillation {
+            Distillation::Turbo => ("euler-ancestral", Some("trailing")),
+            Distillation::Lightning => ("euler-trailing", None),
+            Distillation::Hyper => ("ddim", Some("trailing")),
+            Distillation::Lcm => ("lcm", None),
+        }
     }
 
-    /// The settings for `instantstyle.json`: steps, guidance and size where they differ from the family's own.
+    /// SDXL-Lightning's model of one step predicts the picture itself.
+    pub fn prediction_type(&self) -> Option<&'static str> {
+        ((self.distillation, self.steps) == (Distillation::Lightning, Some(1))).then_some("sample")
+    }
+
+    /// The settings for `instantstyle.json`: steps, guidance, sampler, and size where they differ from the family's own.
     pub fn settings(&self) -> Value {
-        let mut out = json!({"steps": self.steps(), "guidance": self.guidance()});
-        if let (true, Some(fields)) = (self.is_small, out.as_object_mut()) {
+        let (scheduler, spacing) = self.scheduler();
+        let mut out = json!({"steps": self.steps(), "guidance": self.guidance(), "scheduler": scheduler});
+        let Some(fields) = out.as_object_mut() else { return out };
+        if let Some(spacing) = spacing {
+            fields.insert("timestep_spacing".to_owned(), json!(spacing));
+        }
+        if self.is_small {
             fields.insert("width".to_owned(), json!(512));
             fields.insert("height".to_owned(), json!(512));
         }
         out
-    }
-
-    /// Puts what its sampler must be into a `scheduler_config.json`.
-    pub fn set_scheduler(&self, config: &mut Value) {
-        let FewStepScheduler { class_name, timestep_spacing, prediction_type } = self.scheduler();
-        let Some(fields) = config.as_object_mut() else { return };
-        fields.insert("_class_name".to_owned(), json!(class_name));
-        for (name, value) in [("timestep_spacing", timestep_spacing), ("prediction_type", prediction_type)] {
-            if let Some(value) = value {
-                fields.insert(name.to_owned(), json!(value));
-            }
-        }
     }
 }
 

@@ -28,7 +28,7 @@ pub use adapter::{AdapterInfo, AdapterKind, pair};
 pub use check::{Report, check};
 pub use cut::Cut;
 pub use error::WeightsError;
-pub use few_step::{Distillation, FewStep, FewStepScheduler};
+pub use few_step::{Distillation, FewStep};
 pub use files::Weights;
 pub use header::{Entry, Header, MAX_HEADER};
 pub use identify::{EncoderNeed, Family, Kind, identify};

@@ -3,6 +3,8 @@
 //! Source: the constructors of diffusers' schedulers (`scheduling_euler_discrete.py` and its kin, 0.42.1). A field that
 //! the file leaves out stays `None`: its default belongs to the scheduler that runs, not to the class that wrote the file.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 
 use super::SchedulerError;
@@ -46,6 +48,9 @@ pub struct SchedulerConfig {
     pub variance_type: Option<String>,
     pub original_inference_steps: Option<u64>,
     pub timestep_scaling: Option<f64>,
+    /// Not of the file: the sampler that a few-step model was made for, and the spacing that it has there and no other has.
+    #[serde(skip)]
+    pub own_spacing: Option<(SchedulerName, String)>,
 }
 
 /// What the network's output stands for.
@@ -76,6 +81,16 @@ impl SchedulerConfig {
     /// [`SchedulerError::File`] where the text is no JSON object or a field has the wrong type.
     pub fn from_json(text: &str) -> Result<Self, SchedulerError> {
         serde_json::from_str(&without_python_floats(text)).map_err(|e| SchedulerError::File { why: e.to_string() })
+    }
+
+    /// The settings of one sampler.
+    pub(super) fn of(&self, name: SchedulerName) -> Cow<'_, Self> {
+        match &self.own_spacing {
+            Some((own, spacing)) if *own == name => {
+                Cow::Owned(Self { timestep_spacing: Some(spacing.clone()), ..self.clone() })
+            }
+            _ => Cow::Borrowed(self),
+        }
     }
 
     /// The sampler that the model's author chose, and a sentence for the artist where ours is not quite that one.

@@ -96,6 +96,8 @@ pub fn new(
     steps: usize,
 ) -> Result<Box<dyn Scheduler + Send>, SchedulerError> {
     use config::Spacing;
+    let config = config.of(name);
+    let config = config.as_ref();
     Ok(match name {
         SchedulerName::Euler => {
             let spacing = config.spacing(Spacing::Linspace)?;

@@ -97,12 +97,11 @@ impl SingleFile {
             out.set(&format!("{part}/config.json"), config);
             out.components.insert(part, Arc::new(tower));
         }
-        let mut scheduler = scheduler(weights);
-        if let Some(few_step) = FewStep::told(weights.name(), weights.metadata()) {
-            few_step.set_scheduler(&mut scheduler);
+        let few_step = FewStep::told(weights.name(), weights.metadata());
+        out.set("scheduler/scheduler_config.json", scheduler(weights, few_step.as_ref()));
+        if let Some(few_step) = few_step {
             out.set("instantstyle.json", few_step.settings());
         }
-        out.set("scheduler/scheduler_config.json", scheduler);
         let class = if is_sdxl { "StableDiffusionXLPipeline" } else { "StableDiffusionPipeline" };
         // As in SDXL's own model_index.json; SD 1.5 knows no such word.
         out.set("model_index.json", json!({"_class_name": class, "force_zeros_for_empty_prompt": is_sdxl}));
@@ -215,8 +214,9 @@ pub fn open_vae(weights: &Arc<Weights>, scaling_factor: f64) -> Result<(Value, A
 
 /// `scheduler_config.json` as SDXL's and SD 1.5's (diffusers' `SCHEDULER_DEFAULT_CONFIG`). The empty tensors `v_pred` and
 /// `ztsnr` are how trainers and ComfyUI mark v-prediction and a zero terminal signal-to-noise ratio.
-fn scheduler(weights: &Weights) -> Value {
-    let prediction = if weights.contains("v_pred") { "v_prediction" } else { "epsilon" };
+fn scheduler(weights: &Weights, few_step: Option<&FewStep>) -> Value {
+    let own = if weights.contains("v_pred") { "v_prediction" } else { "epsilon" };
+    let prediction = few_step.and_then(FewStep::prediction_type).unwrap_or(own);
     json!({
         "_class_name": "EulerDiscreteScheduler",
         "beta_schedule": "scaled_linear",
