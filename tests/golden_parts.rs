@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
 use instantstyle::engine::projection_shape;
-use instantstyle::nn::autoencoder_kl::{AutoencoderKl, AutoencoderKlConfig};
+use instantstyle::nn::autoencoder_kl::{AutoencoderKl, AutoencoderKlConfig, Cut};
 use instantstyle::nn::cancel::Cancel;
 use instantstyle::nn::clip_text::{ClipTextConfig, ClipTextModel};
 use instantstyle::nn::clip_vision::{ClipVisionConfig, ClipVisionModelWithProjection};
@@ -172,9 +172,13 @@ fn vae_both_ways() {
         let config: AutoencoderKlConfig = model(row).json("vae/config.json").unwrap();
         let vb = model(row).weights("vae").unwrap().var_builder(DType::F32, &Device::Cpu);
         let vae = AutoencoderKl::new(&config, vb).unwrap();
-        let posterior = vae.encode(&golden.tensor(row, "image"), Cancel::never()).unwrap();
+        let posterior = vae.encode(&golden.tensor(row, "image"), Cut::Whole, Cancel::never()).unwrap();
         golden.assert_equal(row, "mean", &posterior.mean);
         golden.assert_equal(row, "logvar", &posterior.logvar);
-        golden.assert_equal(row, "decoded", &vae.decode(&golden.tensor(row, "latents"), Cancel::never()).unwrap());
+        golden.assert_equal(
+            row,
+            "decoded",
+            &vae.decode(&golden.tensor(row, "latents"), Cut::Whole, Cancel::never()).unwrap(),
+        );
     }
 }

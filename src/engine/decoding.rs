@@ -5,12 +5,12 @@ use image::RgbImage;
 
 use super::pipeline::Session;
 use super::{EngineError, Latents};
-use crate::nn::autoencoder_kl::{TILE_SIDE, is_tiled};
+use crate::nn::autoencoder_kl::{Cut, TILE_SIDE};
 use crate::nn::cancel::Cancel;
 
 /// What is said where a picture is `encoded` or `decoded` in tiles, which makes small differences to a whole one.
-pub(super) fn tiling_notice(done: &str, (width, height): (u32, u32)) -> Option<String> {
-    is_tiled(width as usize, height as usize).then(|| {
+pub(super) fn tiling_notice(done: &str, cut: Cut, (width, height): (u32, u32)) -> Option<String> {
+    (cut == Cut::Tiles).then(|| {
         format!(
             "{width} x {height} pixels are many for the VAE, so the picture was {done} in tiles of {TILE_SIDE}, blended where they meet"
         )
@@ -22,6 +22,7 @@ impl Session {
     pub(super) fn decode(
         &mut self,
         latents: &Latents,
+        cut: Cut,
         cancel: Cancel,
         notices: &mut Vec<String>,
     ) -> Result<RgbImage, EngineError> {
@@ -33,7 +34,7 @@ impl Session {
         }
         for dtype in dtypes {
             let vae = self.networks.vae(&self.model, dtype, &self.place, cancel)?;
-            let pixels = vae.decode(&vae.unscale(&z)?.to_dtype(dtype)?, cancel)?.to_dtype(DType::F32)?;
+            let pixels = vae.decode(&vae.unscale(&z)?.to_dtype(dtype)?, cut, cancel)?.to_dtype(DType::F32)?;
             if let Some(image) = to_image(&pixels)? {
                 if dtype != self.place.dtype {
                     // There is one without the fault.
@@ -62,16 +63,4 @@ fn to_image(pixels: &Tensor) -> Result<Option<RgbImage>, EngineError> {
     let bytes = values.iter().map(|x| ((x / 2.0 + 0.5).clamp(0.0, 1.0) * 255.0).round_ties_even() as u8).collect();
     let image = RgbImage::from_raw(width as u32, height as u32, bytes);
     image.map(Some).ok_or_else(|| EngineError::Compute("the VAE gave a picture of the wrong size".to_owned()))
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::tiling_notice;
-
-    #[test]
-    fn tiles_are_told_and_sdxls_own_sizes_have_none() {
-        assert_eq!(tiling_notice("decoded", (1536, 640)), None);
-        assert!(tiling_notice("encoded", (1536, 1024)).unwrap().contains("encoded in tiles"));
-    }
 }

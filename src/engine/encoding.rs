@@ -12,6 +12,7 @@ use super::references::{ActiveReference, ReferenceTokens, image_prompts};
 use super::text::{self, PromptEmbeds};
 use super::{EngineError, JobEvent, JobSpec};
 use crate::nn::attention_processor::ImagePrompt;
+use crate::nn::autoencoder_kl::Cut;
 use crate::nn::cancel::Cancel;
 use crate::nn::ip_adapter::{ImageFeatures, ProjectionShape};
 use crate::nn::torch_rng::TorchGenerator;
@@ -142,6 +143,7 @@ impl Session {
         picture: &Picture,
         (width, height): (u32, u32),
         generator: &mut TorchGenerator,
+        cut: Cut,
         cancel: Cancel,
     ) -> Result<Vec<f32>, EngineError> {
         let pixels = init_pixels(&picture.rgb, width, height)?;
@@ -149,7 +151,7 @@ impl Session {
         // f32 whatever the dtype: SDXL's own VAE overflows in f16 (its config says force_upcast).
         let pixels = Tensor::from_vec(pixels, (1, 3, height as usize, width as usize), device)?;
         let vae = self.networks.vae(&self.model, DType::F32, &self.place, cancel)?;
-        let posterior = vae.encode(&pixels, cancel)?;
+        let posterior = vae.encode(&pixels, cut, cancel)?;
         let noise = generator.randn(posterior.mean.elem_count());
         let noise = Tensor::from_vec(noise, posterior.mean.shape(), device)?;
         let latents = vae.scale(&posterior.sample(&noise)?)?;

@@ -5,7 +5,7 @@ use candle_core::DType;
 use super::device::{self, Place};
 use super::model::Model;
 use super::{Compute, EngineError, memory_advice};
-use crate::nn::autoencoder_kl::{AutoencoderKlConfig, MAX_WHOLE_PIXELS};
+use crate::nn::autoencoder_kl::{AutoencoderKlConfig, Cut, MAX_WHOLE_PIXELS, MOST_WHOLE_PIXELS};
 use crate::nn::layers::uses_kernels;
 use crate::nn::unet_config::UNet2DConditionConfig;
 use crate::weights::Weights;
@@ -43,11 +43,12 @@ fn pass_bytes(width: u64, latents: u64, batch: usize, element: u64) -> u64 {
 }
 
 /// Bytes that decoding one picture of `pixels` needs beside the VAE's weights.
-pub fn vae_bytes(config: &AutoencoderKlConfig, pixels: u64, place: &Place) -> u64 {
-    decoding_bytes(first(&config.block_out_channels), pixels, Storage::of(place))
+pub fn vae_bytes(config: &AutoencoderKlConfig, pixels: u64, cut: Cut, place: &Place) -> u64 {
+    decoding_bytes(first(&config.block_out_channels), pixels, cut, Storage::of(place))
 }
 
-fn decoding_bytes(width: u64, pixels: u64, decoder: Storage) -> u64 {
+/// Encoding needs no more: its outermost level has fewer channels.
+fn decoding_bytes(width: u64, pixels: u64, cut: Cut, decoder: Storage) -> u64 {
     let maps = match (decoder.is_as_stored, decoder.element()) {
         (true, _) if width < NARROW_VAE => LIVE_NARROW_VAE_MAPS,
         (true, _) => LIVE_VAE_MAPS,
@@ -55,7 +56,11 @@ fn decoding_bytes(width: u64, pixels: u64, decoder: Storage) -> u64 {
         (false, _) => CANDLES_HALF_VAE_MAPS,
     };
     let copied = if decoder.is_gpu { COPIED_VAE_MAPS } else { 0 };
-    ATTENTION_BYTES + pixels.min(MAX_WHOLE_PIXELS as u64) * width * decoder.element() * (maps + copied)
+    let at_once = match cut {
+        Cut::Whole => pixels,
+        Cut::Tiles => pixels.min(MAX_WHOLE_PIXELS as u64),
+    };
+    ATTENTION_BYTES + at_once * width * decoder.element() * (maps + copied)
 }
 
 fn first(channels: &[usize]) -> u64 {
@@ -152,6 +157,13 @@ pub(super) struct Wish {
     pub chunks: usize,
 }
 
+/// What a job takes, and how the VAE works for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fitting {
+    pub bytes: u64,
+    pub cut: Cut,
+}
+
 /// Keys and values of a chunk's tokens, and the tokens themselves.
 fn chunk_kept(model: &Model) -> u64 {
     let widths = model.block_infos.iter().map(|block| 2 * block.inner_dim * block.cross_attentions.len());
@@ -220,7 +232,7 @@ impl MemoryNeed {
         let held = open.map_or(0, |open| open.held_bytes(storage));
         let free = device::available_bytes(&place.device).map(|free| free.saturating_add(held));
         Ok(MemoryFit {
-            needed: self.bytes(storage, size, batch),
+            needed: self.fitting(storage, free, Wish { size, batch, chunks: 1 }).bytes,
             free,
             whose: memory_advice::whose(storage),
             refusal: free.and_then(|free| memory_advice::refusal(self, storage, free, size, batch)),
@@ -228,13 +240,24 @@ impl MemoryNeed {
         })
     }
 
-    /// The most that a picture of this size takes at one time.
+    /// The most that a picture of this size takes at one time, in tiles where it may be cut: with less it is refused.
     pub(super) fn bytes(&self, storage: Storage, size: (u32, u32), batch: usize) -> u64 {
-        self.wish_bytes(storage, Wish { size, batch, chunks: 1 })
+        self.wish_bytes(storage, Wish { size, batch, chunks: 1 }, Cut::Tiles)
+    }
+
+    /// Whole wherever that fits. Where nobody says how much memory is free, only what is never cut.
+    fn fitting(&self, storage: Storage, free: Option<u64>, wish: Wish) -> Fitting {
+        let pixels = u64::from(wish.size.0) * u64::from(wish.size.1);
+        let whole = self.wish_bytes(storage, wish, Cut::Whole);
+        let fits = pixels <= MOST_WHOLE_PIXELS as u64 && free.is_some_and(|free| whole <= free);
+        match pixels <= MAX_WHOLE_PIXELS as u64 || fits {
+            true => Fitting { bytes: whole, cut: Cut::Whole },
+            false => Fitting { bytes: self.wish_bytes(storage, wish, Cut::Tiles), cut: Cut::Tiles },
+        }
     }
 
     /// The same with long prompts; the first chunk is part of what was measured.
-    fn wish_bytes(&self, storage: Storage, wish: Wish) -> u64 {
+    fn wish_bytes(&self, storage: Storage, wish: Wish, cut: Cut) -> u64 {
         let Wish { size: (width, height), batch, chunks } = wish;
         let more_chunks = chunks.saturating_sub(1) as u64 * storage.element();
         let encoding = self.largest_encoder.on(storage) + more_chunks * self.chunk_encoding;
@@ -245,7 +268,7 @@ impl MemoryNeed {
         let pass = pass_bytes(self.unet_width, latents, batch, storage.element());
         let decoder = self.decoder_storage(storage);
         // The picture itself, as floats and blended tiles.
-        let decoding = decoding_bytes(self.vae_width, pixels, decoder) + pixels * 3 * 4 * 3;
+        let decoding = decoding_bytes(self.vae_width, pixels, cut, decoder) + pixels * 3 * 4 * 3;
         let decoding = sampling + self.vae.on(decoder) + decoding;
         encoding.max(sampling + pass + kept).max(decoding)
     }
@@ -271,15 +294,17 @@ impl MemoryNeed {
 }
 
 /// Refuses what would not fit beside `held` bytes of weights that are in the device's memory already, and says what would;
-/// else returns the bytes that the picture needs. Where nobody says how much memory there is, nothing is refused.
-pub(super) fn ensure_fits(model: &Model, place: &Place, held: u64, wish: Wish) -> Result<u64, EngineError> {
+/// else returns what the picture needs. Where nobody says how much memory there is, nothing is refused.
+pub(super) fn ensure_fits(model: &Model, place: &Place, held: u64, wish: Wish) -> Result<Fitting, EngineError> {
     let (need, storage) = (MemoryNeed::of(model), Storage::of(place));
-    let needed = need.wish_bytes(storage, wish);
-    let Some(free) = free_beside(place, held) else { return Ok(needed) };
+    let free = free_beside(place, held);
+    let fitting = need.fitting(storage, free, wish);
+    let Some(free) = free else { return Ok(fitting) };
+    let needed = fitting.bytes;
     let refusal = memory_advice::refusal(&need, storage, free, wish.size, wish.batch);
     match refusal.or_else(|| (needed > free).then(|| memory_advice::long_prompt(storage, needed, free, wish.chunks))) {
         Some(said) => Err(EngineError::OutOfMemory(said)),
-        None => Ok(needed),
+        None => Ok(fitting),
     }
 }
 
@@ -333,12 +358,33 @@ mod tests {
     #[test]
     fn long_prompts_are_counted() {
         let (size, need) = ((1024, 1024), sdxl(Dtype::F16));
-        let at = |need: &MemoryNeed, chunks| need.wish_bytes(KERNELS, Wish { size, batch: 2, chunks });
+        let at = |need: &MemoryNeed, chunks| need.wish_bytes(KERNELS, Wish { size, batch: 2, chunks }, Cut::Whole);
         assert_eq!(at(&need, 1), need.bytes(KERNELS, size, 2));
         let more = at(&need, 64) - (need.unet.on(KERNELS) + pass_bytes(320, 128 * 128, 2, F32));
         assert_eq!(more, 63 * 2 * 4 * need.chunk_kept);
         let encoder = MemoryNeed { largest_encoder: need.unet, unet: need.vae, chunk_kept: 0, ..need };
         assert_eq!(at(&encoder, 64) - encoder.largest_encoder.on(KERNELS), 63 * 4 * need.chunk_encoding);
+    }
+
+    /// Above SDXL's own sizes a picture is whole, as diffusers computes it, where there is room, and refused only where its
+    /// tiles have none.
+    #[test]
+    fn a_picture_is_cut_only_where_it_must_be() {
+        let need = sdxl(Dtype::F16);
+        let cut = |size, free| need.fitting(KERNELS, free, Wish { size, batch: 2, chunks: 1 });
+        for (long, short) in [(1024, 1024), (1152, 896), (1216, 832), (1344, 768), (1536, 640), (2048, 512)] {
+            assert_eq!(cut((long, short), None).cut, Cut::Whole, "{long} x {short}");
+            assert_eq!(cut((short, long), Some(0)).cut, Cut::Whole, "{short} x {long}");
+        }
+        for size in [(1152, 1024), (2048, 2048)] {
+            let whole = need.wish_bytes(KERNELS, Wish { size, batch: 2, chunks: 1 }, Cut::Whole);
+            assert_eq!(cut(size, Some(whole)), Fitting { bytes: whole, cut: Cut::Whole });
+            let tiles = Fitting { bytes: need.bytes(KERNELS, size, 2), cut: Cut::Tiles };
+            assert!(tiles.bytes < whole);
+            assert_eq!([cut(size, Some(whole - 1)), cut(size, None)], [tiles; 2]);
+            assert_eq!(memory_advice::refusal(&need, KERNELS, tiles.bytes, size, 2), None);
+        }
+        assert_eq!(cut((2048, 2056), Some(u64::MAX)).cut, Cut::Tiles);
     }
 
     #[test]
@@ -366,7 +412,7 @@ mod tests {
     fn an_overflowing_vae_is_counted_in_f32() {
         let (size, own) = ((1024, 1024), sdxl(Dtype::F16));
         let fixed = MemoryNeed { has_wide_vae: false, ..own };
-        let maps = |dtype| decoding_bytes(128, 1024 * 1024, Storage { dtype, ..GPU });
+        let maps = |dtype| decoding_bytes(128, 1024 * 1024, Cut::Whole, Storage { dtype, ..GPU });
         let more = 2 * own.vae.parameters + maps(DType::F32) - maps(DType::F16);
         assert_eq!(own.bytes(GPU, size, 2) - fixed.bytes(GPU, size, 2), more);
         assert_eq!(own.bytes(KERNELS, size, 2), fixed.bytes(KERNELS, size, 2));

@@ -9,7 +9,7 @@ use super::decoding::tiling_notice;
 use super::device::{self, Place};
 use super::embedding_cache::EmbeddingCache;
 use super::encoding::{ensure_subtractable, subtraction};
-use super::memory::Wish;
+use super::memory::{Fitting, Wish};
 use super::model::Model;
 use super::networks::Networks;
 use super::prefix::{Prefixes, SamplerState};
@@ -20,6 +20,7 @@ use super::text::{PromptEmbeds, ensure_short};
 use super::together::Together;
 use super::{Compute, EngineError, Finished, JobEvent, JobSpec, Latents, ModelPaths, Timings, memory};
 use crate::nn::attention_processor::ImagePrompt;
+use crate::nn::autoencoder_kl::Cut;
 use crate::nn::cancel::{Asks, Cancel};
 use crate::nn::ip_adapter::ImageFeatures;
 use crate::nn::schedulers::{self, Scheduler, img2img_start};
@@ -104,6 +105,7 @@ pub(super) struct Prepared {
     begin: usize,
     /// Steps before its references enter.
     pub(super) unshaped: usize,
+    cut: Cut,
     journal: Journal,
 }
 
@@ -124,7 +126,7 @@ struct Plan {
     begin: usize,
     /// Of the longer prompt.
     chunks: usize,
-    estimated_bytes: u64,
+    fitting: Fitting,
 }
 
 impl Session {
@@ -149,8 +151,8 @@ impl Session {
         let batch = if guided { 2 } else { 1 };
         let chunks = self.chunk_count(&recipe, guided)?;
         let wish = Wish { size, batch, chunks };
-        let estimated_bytes = memory::ensure_fits(&self.model, &self.place, held, wish)?;
-        Ok(Plan { recipe, settings, guided, injections, scheduler, begin, chunks, estimated_bytes })
+        let fitting = memory::ensure_fits(&self.model, &self.place, held, wish)?;
+        Ok(Plan { recipe, settings, guided, injections, scheduler, begin, chunks, fitting })
     }
 
     /// Does what comes before the steps.
@@ -161,7 +163,8 @@ impl Session {
         began: Instant,
     ) -> Result<Prepared, EngineError> {
         let plan = self.plan(spec)?;
-        let Plan { recipe, settings, guided, injections, scheduler, begin, chunks, estimated_bytes } = plan;
+        let Plan { recipe, settings, guided, injections, scheduler, begin, chunks, fitting } = plan;
+        let Fitting { bytes: estimated_bytes, cut } = fitting;
         let loading_secs = began.elapsed().as_secs_f64();
         let timings = Timings { loading_secs, estimated_bytes, ..Timings::default() };
         let mut journal = Journal { timings, notices: self.model.notices.clone() };
@@ -178,11 +181,11 @@ impl Session {
         let shares = !recipe.references.is_empty();
         let state = match self.prefixes.find(&recipe, unshaped).filter(|_| shares) {
             Some(state) => state,
-            None => self.first_state(spec, &recipe, &settings, scheduler, begin, context)?,
+            None => self.first_state(spec, &recipe, &settings, (scheduler, begin), cut, context)?,
         };
         journal.timings.shared_steps = state.done;
         if recipe.init.is_some() {
-            journal.notices.extend(tiling_notice("encoded", (settings.width, settings.height)));
+            journal.notices.extend(tiling_notice("encoded", cut, (settings.width, settings.height)));
         }
         if !self.networks.is_unet_loaded() {
             let clock = Instant::now();
@@ -190,7 +193,7 @@ impl Session {
             self.networks.unet(&self.model, &self.place, context.cancel)?;
             journal.timings.loading_secs += clock.elapsed().as_secs_f64();
         }
-        Ok(Prepared { recipe, settings, prompt, negative, image_prompts, state, begin, unshaped, journal })
+        Ok(Prepared { recipe, settings, prompt, negative, image_prompts, state, begin, unshaped, cut, journal })
     }
 
     /// Does the steps of a batch, and makes pictures of what comes out. `batch` holds places in `jobs`.
@@ -271,7 +274,7 @@ impl Session {
     }
 
     fn finish(&mut self, prepared: Prepared, cancel: Cancel) -> Result<Finished, EngineError> {
-        let Prepared { mut recipe, state, journal: Journal { mut timings, mut notices }, .. } = prepared;
+        let Prepared { mut recipe, state, cut, journal: Journal { mut timings, mut notices }, .. } = prepared;
         // The model may have been opened with its adapter for another picture; one is recorded as if it were made alone.
         if !recipe.takes_references() && self.paths.adapter.is_none() && self.paths.image_encoder.is_none() {
             recipe.model.adapter.clear();
@@ -279,8 +282,8 @@ impl Session {
         }
         let latents = state.latents;
         let clock = Instant::now();
-        let image = self.decode(&latents, cancel, &mut notices)?;
-        notices.extend(tiling_notice("decoded", image.dimensions()));
+        let image = self.decode(&latents, cut, cancel, &mut notices)?;
+        notices.extend(tiling_notice("decoded", cut, image.dimensions()));
         timings.decoding_secs = clock.elapsed().as_secs_f64();
         Ok(Finished { image, recipe, latents, timings, notices, device: self.place.words.clone() })
     }
@@ -291,8 +294,8 @@ impl Session {
         spec: &JobSpec,
         recipe: &Recipe,
         settings: &Settings,
-        scheduler: Box<dyn Scheduler + Send>,
-        begin: usize,
+        (scheduler, begin): (Box<dyn Scheduler + Send>, usize),
+        cut: Cut,
         context: &mut JobContext,
     ) -> Result<SamplerState, EngineError> {
         let mut generator = TorchGenerator::manual_seed(settings.seed);
@@ -304,7 +307,7 @@ impl Session {
             Some(picture) if recipe.init.is_some() => {
                 (context.say)(JobEvent::Encoding("content picture"));
                 let original =
-                    self.encode_init(picture, (settings.width, settings.height), &mut generator, context.cancel)?;
+                    self.encode_init(picture, (settings.width, settings.height), &mut generator, cut, context.cancel)?;
                 scheduler.add_noise(&original, &generator.randn(count), begin)
             }
             _ => {

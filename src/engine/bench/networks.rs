@@ -8,7 +8,7 @@ use super::random_weights::{counting, random};
 use super::{BenchModel, BenchNetwork, BenchSpec};
 use crate::engine::device::Place;
 use crate::engine::{EngineError, builtin, memory};
-use crate::nn::autoencoder_kl::{AutoencoderKl, AutoencoderKlConfig};
+use crate::nn::autoencoder_kl::{AutoencoderKl, AutoencoderKlConfig, Cut, MOST_WHOLE_PIXELS};
 use crate::nn::cancel::Cancel;
 use crate::nn::torch_rng::TorchGenerator;
 use crate::nn::unet_2d_condition::{AddedConditioning, Conditioning, UNet2DConditionModel};
@@ -73,7 +73,10 @@ impl Bench {
                 };
                 Ok(network.forward(sample, TIMESTEP, None, &conditioning)?)
             }
-            Self::Vae { network, latents } => Ok(network.decode(latents, Cancel::never())?),
+            Self::Vae { network, latents } => {
+                let pixels = latents.dim(2)? * latents.dim(3)? * network.config().scale_factor().pow(2);
+                Ok(network.decode(latents, cut(pixels), Cancel::never())?)
+            }
         }
     }
 }
@@ -88,6 +91,11 @@ pub fn parameters(spec: BenchSpec) -> Result<u64, EngineError> {
     Ok(count.load(Ordering::Relaxed))
 }
 
+/// As a picture is decoded where memory is plenty.
+fn cut(pixels: usize) -> Cut {
+    if pixels <= MOST_WHOLE_PIXELS { Cut::Whole } else { Cut::Tiles }
+}
+
 /// About how much a pass needs beside the weights.
 pub fn work_bytes(spec: BenchSpec, size: u32, place: &Place) -> u64 {
     let pixels = u64::from(size) * u64::from(size);
@@ -95,7 +103,9 @@ pub fn work_bytes(spec: BenchSpec, size: u32, place: &Place) -> u64 {
     let factor = vae.scale_factor() as u64;
     match spec.network {
         BenchNetwork::Unet => memory::unet_bytes(&unet, pixels / (factor * factor), spec.batch),
-        BenchNetwork::Vae => memory::vae_bytes(&vae, pixels, place) * spec.batch as u64,
+        BenchNetwork::Vae => {
+            memory::vae_bytes(&vae, pixels, cut(size as usize * size as usize), place) * spec.batch as u64
+        }
     }
 }
 
