@@ -170,6 +170,18 @@ fn the_target_is_checked_before_any_work() {
 }
 
 #[test]
+fn a_recipe_that_a_jpeg_has_no_room_for_is_refused_before_the_work() {
+    let place = Place::new();
+    // Spaces cost no tokens.
+    let prompt = format!("a{}b", " ".repeat(70_000));
+    for command in [&["render"][..], &["board", "--x", "seed=1,2"]] {
+        let line = place.refused(&[command, &["--prompt", &prompt, "--out", "o.jpg"]].concat());
+        assert!(line.contains("o.jpg") && line.contains("64 KiB") && line.contains("PNG"), "{line}");
+        assert!(!place.path().join("o.jpg").exists());
+    }
+}
+
+#[test]
 fn nothing_that_is_read_is_replaced() {
     let place = Place::new();
     std::fs::create_dir_all(place.path().join("model/unet")).unwrap();
@@ -185,6 +197,8 @@ fn nothing_that_is_read_is_replaced() {
         ("--vae", "file.safetensors", "./file.safetensors"),
         ("--lora", "file.safetensors", "file.safetensors"),
         ("--adapter", "file.safetensors", "model/../file.safetensors"),
+        // `--out` may take the place of the picture that it is made from; latents may not.
+        ("--from", "a.png", "./a.png"),
     ] {
         place.render_refused(&[flag, read, "--save-latents", latents], &["--save-latents", flag, "another place"]);
     }

@@ -200,6 +200,59 @@ fn ready_made_boards_and_pictures_as_an_axis() {
 }
 
 #[test]
+fn flags_are_for_the_pictures_and_words_that_axes_bring() {
+    let place = Place::new();
+    let made = |flags: &[&str]| -> Value {
+        let common = ["board", "--out", "o.png", "--steps", "2", "--seed", "5", "--width", "64", "--height", "64"];
+        let output = place.run(&[&common, flags, &["--cells", "cells"]].concat());
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        // Nothing is said to change nothing.
+        assert!(output.status.success() && stderr.is_empty(), "{flags:?}: {stderr}");
+        let json = carried_by(&place.path("cells/cell-r02-c02.png")).unwrap().recipe_json.unwrap();
+        serde_json::from_str(&json).unwrap()
+    };
+    let pictures = "stripes.png,\"warm, glow.png\"";
+    let reference = format!("reference={pictures}");
+    let flags = ["--mode", "everything", "--strength", "0.4", "--crop", "fit", "--subtract-strength", "0.9"];
+    let wanted = |recipe: &Value, words: &Value| {
+        let reference = &recipe["references"][0];
+        let found = ["name", "role", "strength", "crop"].map(|field| reference[field].clone());
+        let asked: [Value; 4] = ["warm, glow.png".into(), "everything".into(), 0.4.into(), "fit".into()];
+        assert_eq!(found, asked, "{recipe}");
+        assert_eq!(&reference["subtract"], words, "{recipe}");
+    };
+    let rabbit = serde_json::json!({"words": "a rabbit", "strength": 0.9});
+    wanted(&made(&[&flags[..], &["--x", &reference, "--y", "subtract=\"\",a rabbit"]].concat()), &rabbit);
+    // The sheet knows it all.
+    assert!(place.run(&["board", "--from", "o.png", "--out", "again.png"]).status.success());
+    assert_eq!(pixels(&place.path("o.png")), pixels(&place.path("again.png")));
+    wanted(&made(&[&flags[..], &["--x", &reference, "--y", "subtract=a rabbit,\"\""]].concat()), &Value::Null);
+    let given = ["--reference", "warm, glow.png", "--x", "seed=1,2", "--y", "subtract=\"\",a rabbit"];
+    wanted(&made(&[&flags[..], &given].concat()), &rabbit);
+
+    let init = format!("init={pictures}");
+    let recipe = made(&["--denoise", "0.5", "--x", &init, "--y", "seed=1,2"]);
+    assert_eq!(recipe["init"]["name"], "warm, glow.png");
+    assert_eq!(recipe["init"]["denoise"], 0.5);
+}
+
+#[test]
+fn a_sheet_says_where_its_axes_have_no_room() {
+    let place = Place::new();
+    // Spaces cost no tokens.
+    let x = format!("negative=a{}b,c", " ".repeat(40_000));
+    let flags = ["board", "--x", &x, "--steps", "1", "--seed", "5", "--width", "64", "--height", "64"];
+    let output = place.run(&[&flags[..], &["--out", "o.jpg"]].concat());
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && stderr.contains("axes") && stderr.contains("64 KiB"), "{stderr}");
+    let carried = carried_by(&place.path("o.jpg")).unwrap();
+    assert!(carried.recipe_json.is_some() && carried.board_json.is_none());
+    let output = place.run(&[&flags[..], &["--out", "o.webp"]].concat());
+    assert!(output.status.success() && output.stderr.is_empty());
+    assert!(carried_by(&place.path("o.webp")).unwrap().board_json.is_some());
+}
+
+#[test]
 fn a_cell_is_the_file_that_a_single_render_writes() {
     let place = Place::new();
     let common = ["--reference", "stripes.png", "--prompt", "a fish"];

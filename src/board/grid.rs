@@ -94,6 +94,10 @@ impl Board {
         for (axis, change) in changes {
             change.apply(axis.target, &mut recipe, blocks, &axis.name)?;
         }
+        // The base may hold a strength for words that an axis brings; this cell has none.
+        for reference in &mut recipe.references {
+            reference.subtract.take_if(|subtract| subtract.words.trim().is_empty());
+        }
         Ok(recipe)
     }
 

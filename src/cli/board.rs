@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::board_work::{ENDING, Work};
-use super::compose::other_content;
+use super::compose::{bring_pictures, other_content};
 use super::console::{Console, duration};
 use super::error::CliError;
 use super::flags::{Base, BoardFlags, Flags};
@@ -14,7 +14,7 @@ use super::targets;
 use crate::board::{Axis, Board, Cell, PictureName, Preset, drawing_order};
 use crate::engine::{BoardRun, Engine, EngineError, JobSpec, ModelInfo, ModelPaths, check_jobs, describe};
 use crate::library;
-use crate::pixels::{self, Picture};
+use crate::pixels::{self, Picture, PictureFormat};
 
 /// Makes the board that `flags` ask for. `start` starts an engine; it is not called before the input is known to be good.
 ///
@@ -44,6 +44,7 @@ pub fn board(flags: &BoardFlags, start: impl FnOnce() -> Result<Box<dyn Engine>,
             console.notice(&notice);
         }
     }
+    ensure_room(flags, &board, &mut console)?;
     let mut work = Work::new(flags, &board, &cells, &model);
     let engine = start()?;
     let mut run = BoardRun::new(specs, &drawing_order(board.columns(), board.rows()));
@@ -75,6 +76,17 @@ pub fn board(flags: &BoardFlags, start: impl FnOnce() -> Result<Box<dyn Engine>,
     }
 }
 
+/// A JPEG has little room: refuses a recipe that has none, and says where the axes have none.
+fn ensure_room(flags: &BoardFlags, board: &Board, console: &mut Console) -> Result<(), CliError> {
+    let out = &flags.render.options.out;
+    super::render::ensure_room(out, &board.base)?;
+    let format = PictureFormat::of(out).unwrap_or_default();
+    if pixels::ensure_room(&board.base, Some(board), format).is_err() {
+        console.notice("the axes have more than the 64 KiB that a JPEG holds, so the sheet will not paint its board again; save it as PNG or WebP");
+    }
+    Ok(())
+}
+
 /// The axes from the flags, or from the sheet that `--from` names, put over the recipe.
 fn compose(
     flags: &BoardFlags,
@@ -82,7 +94,7 @@ fn compose(
     model: &ModelInfo,
     pictures: &mut Shelf,
 ) -> Result<(Board, Vec<Cell>), CliError> {
-    let base = prepared.order.recipe.clone();
+    let mut base = prepared.order.recipe.clone();
     let parse = |flag: &str, text: &String| {
         Axis::parse(text, &model.blocks).map_err(|error| CliError::usage(format!("--{flag}: {error}")))
     };
@@ -109,6 +121,8 @@ fn compose(
     for axis in [Some(&mut x), y.as_mut()].into_iter().flatten() {
         axis.resolve_pictures(|picture| pictures.open(picture))?;
     }
+    let axes: Vec<&Axis> = std::iter::once(&x).chain(&y).collect();
+    bring_pictures(&flags.render, &mut base, &axes);
     let board = Board { title, base, x, y };
     let cells = board.cells(&model.blocks, model.defaults.guidance)?;
     Ok((board, cells))

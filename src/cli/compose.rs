@@ -5,8 +5,9 @@
 use std::path::{Path, PathBuf};
 
 use super::error::CliError;
-use super::flags::{Flags, Scope};
+use super::flags::{Brought, Flags, Scope};
 use super::lora_flags::LoraScope;
+use crate::board::{Axis, Change, PictureName, Target};
 use crate::recipe::{BUILT_IN, Init, Lora, ModelFiles, Recipe, Reference, Subtraction, split_id};
 
 /// What `render` is asked to make.
@@ -166,7 +167,8 @@ fn override_references(
 ) {
     for (reference, source) in references.iter_mut().zip(sources) {
         let own = source.and_then(|index| flags.references.get(index)).map(|(_, scope)| scope);
-        apply(&own.map_or_else(|| flags.all.clone(), |own| own.over(&flags.all)), reference);
+        let scope = own.map_or_else(|| flags.all.clone(), |own| own.over(&flags.all));
+        apply_before_axes(&scope, flags.brought, reference);
         if own.is_some_and(|own| own.subtract_strength.is_some()) && reference.subtract.is_none() {
             notices.push(format!(
                 "--subtract-strength after '{}' has no words to subtract; add --subtract TEXT",
@@ -175,13 +177,46 @@ fn override_references(
         }
     }
     if references.is_empty() {
-        if flags.all != Scope::default() {
+        if flags.all != Scope::default() && !flags.brought.references {
             let words =
                 "there is no reference, so --mode, --strength and their kin change nothing; add --reference PATH";
             notices.push(words.to_owned());
         }
     } else if flags.all.subtract_strength.is_some() && references.iter().all(|r| r.subtract.is_none()) {
         notices.push("--subtract-strength has no words to subtract; add --subtract TEXT".to_owned());
+    }
+}
+
+/// As [`apply`]; words that an axis is going to bring are subtracted with the strength of the flags.
+fn apply_before_axes(scope: &Scope, brought: Brought, reference: &mut Reference) {
+    apply(scope, reference);
+    if let (true, None, Some(strength)) = (brought.words, &reference.subtract, scope.subtract_strength) {
+        reference.subtract = Some(Subtraction { words: String::new(), strength });
+    }
+}
+
+/// Where an axis brings the first reference or the content picture, the flags that are for all are for it too. The axis's
+/// first picture stands in the recipe that the cells share.
+pub fn bring_pictures(flags: &Flags, recipe: &mut Recipe, board: &[&Axis]) {
+    let (mut reference, mut init) = (None, None);
+    for axis in board {
+        for change in axis.settings.iter().flat_map(|setting| &setting.changes) {
+            match (change, axis.target) {
+                (Change::Reference(picture), Target::All | Target::Only(1)) => reference = reference.or(Some(picture)),
+                (Change::Init(picture), _) => init = init.or(Some(picture)),
+                _ => {}
+            }
+        }
+    }
+    if let (true, Some(PictureName { hash, name })) = (recipe.references.is_empty(), reference) {
+        let mut reference = Reference { hash: hash.clone(), name: name.clone(), ..Reference::default() };
+        apply_before_axes(&flags.all, flags.brought, &mut reference);
+        recipe.references.push(reference);
+    }
+    if let (None, Some(PictureName { hash, name })) = (&recipe.init, init) {
+        let mut init = Init { hash: hash.clone(), name: name.clone(), ..Init::default() };
+        set(&mut init.denoise, flags.denoise);
+        recipe.init = Some(init);
     }
 }
 
@@ -220,7 +255,7 @@ fn override_init(flags: &Flags, recipe: &mut Recipe, notices: &mut Vec<String>) 
     }
     match (&mut recipe.init, flags.denoise) {
         (Some(init), Some(denoise)) => init.denoise = denoise,
-        (None, Some(_)) => {
+        (None, Some(_)) if !flags.brought.init => {
             notices.push("--denoise changes nothing without a picture to begin from; add --init PATH".into())
         }
         _ => {}

@@ -41,6 +41,30 @@ pub struct Flags {
     pub model: ModelPaths,
     pub compute: Compute,
     pub options: RenderOptions,
+    pub brought: Brought,
+}
+
+/// What the axes of a board bring, so that flags which would have nothing to change have it then.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Brought {
+    pub references: bool,
+    pub words: bool,
+    pub init: bool,
+}
+
+impl Brought {
+    fn by<'a>(axes: impl IntoIterator<Item = &'a String>) -> Self {
+        let mut out = Self::default();
+        for text in axes {
+            match text.split(['=', '@']).next().unwrap_or_default().trim() {
+                "reference" => out.references = true,
+                "subtract" => out.words = true,
+                "init" => out.init = true,
+                _ => {}
+            }
+        }
+        out
+    }
 }
 
 /// The flags of `board`.
@@ -65,10 +89,11 @@ impl BoardFlags {
     /// As [`Flags::read`].
     pub fn read(matches: &ArgMatches) -> Result<Self, CliError> {
         let text = |name: &str| matches.get_one::<String>(name).cloned();
+        let (x, y) = (text("x"), text("y"));
         Ok(Self {
-            render: Flags::read(matches)?,
-            x: text("x"),
-            y: text("y"),
+            render: Flags { brought: Brought::by(x.iter().chain(&y)), ..Flags::read(matches)? },
+            x,
+            y,
             preset: text("preset"),
             cells: path(matches, "cells")?,
             html: path(matches, "html")?,
@@ -165,6 +190,7 @@ impl Flags {
                 save_latents: path(matches, "save-latents")?,
                 json: matches.get_flag("json"),
             },
+            brought: Brought::default(),
         })
     }
 }

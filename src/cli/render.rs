@@ -1,6 +1,6 @@
 //! `instantstyle render`: flags to a picture on the disk.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,8 +13,8 @@ use super::report::Report;
 use super::{latents, recall, targets};
 use crate::engine::{Engine, EngineError, Finished, JobEvent, JobSpec, ModelPaths, Step, random_seed};
 use crate::library::{LibraryError, write_atomically};
-use crate::pixels::{CarriedReference, Picture, PictureFormat, export};
-use crate::recipe::ModelFiles;
+use crate::pixels::{self, CarriedReference, Picture, PictureFormat, export};
+use crate::recipe::{ModelFiles, Recipe};
 
 /// Makes the picture that `flags` ask for. `start` starts an engine; it is not called before the input is known to be
 /// good.
@@ -26,6 +26,7 @@ pub fn render(flags: &Flags, start: impl FnOnce() -> Result<Box<dyn Engine>, Eng
     targets::check(flags)?;
     let mut console = Console::stderr();
     let Prepared { order, pictures, recorded, kept } = prepare(flags, &mut console)?;
+    ensure_room(&flags.options.out, &order.recipe)?;
     let carried = carried(&pictures.references)?;
     let spec = JobSpec {
         recipe: Arc::new(order.recipe),
@@ -150,6 +151,13 @@ fn run(engine: &dyn Engine, spec: JobSpec, console: &mut Console) -> Result<Fini
 fn progress_line(step: &Step, seen: u32, seconds: f64) -> String {
     let left = step.count.saturating_sub(step.index) as f64 * seconds / f64::from(seen.max(1));
     format!("step {}/{}, {} left", step.index, step.count, duration(left))
+}
+
+/// Refuses a recipe that the file of `--out` has no room for.
+pub fn ensure_room(out: &Path, recipe: &Recipe) -> Result<(), CliError> {
+    let format = PictureFormat::of(out).unwrap_or_default();
+    let refused = |error| CliError::usage(format!("{}: {error}", out.display()));
+    pixels::ensure_room(recipe, None, format).map_err(refused)
 }
 
 /// Small copies of the references, which travel with the picture.

@@ -28,8 +28,9 @@ pub fn check(flags: &Flags) -> Result<(), CliError> {
             better.display()
         )));
     }
-    let inputs = Inputs::of(flags);
+    let mut inputs = Inputs::of(flags);
     inputs.spare("--out", out)?;
+    inputs.add_picture_of_from(flags);
     if let Some(latents) = &flags.options.save_latents {
         check_one("save-latents", latents)?;
         if same_file(latents, out) {
@@ -80,9 +81,7 @@ pub fn check_cells<'a>(
     let out = &flags.render.options.out;
     inputs.spare("--out", out)?;
     // The sheet may take the place of the one that it is made from; a cell is another picture than that.
-    if let Some(Base::Picture(path)) = &flags.render.base {
-        inputs.add("--from", path);
-    }
+    inputs.add_picture_of_from(&flags.render);
     let page = [PAGE.to_owned()];
     let cells = cells.iter();
     for (flag, folder, names) in
@@ -102,8 +101,8 @@ pub fn check_cells<'a>(
     Ok(())
 }
 
-/// The files and folders that must outlive the command, each with what names it. The picture of `--from` is none of them: it
-/// may be made anew.
+/// The files and folders that must outlive the command, each with what names it. The picture of `--from` is none of them for
+/// `--out`: it may be made anew.
 pub struct Inputs(Vec<(&'static str, PathBuf)>);
 
 impl Inputs {
@@ -129,6 +128,13 @@ impl Inputs {
         adapter.iter().for_each(|path| inputs.add("--adapter", path));
         image_encoder.iter().for_each(|path| inputs.add("--image-encoder", path));
         inputs
+    }
+
+    /// For every target but `--out`.
+    fn add_picture_of_from(&mut self, flags: &Flags) {
+        if let Some(Base::Picture(path)) = &flags.base {
+            self.add("--from", path);
+        }
     }
 
     fn add(&mut self, what: &'static str, path: &Path) {

@@ -31,6 +31,10 @@ const JPEG_QUALITY: u8 = 95;
 /// The most that one segment of a JPEG holds.
 const SEGMENT: usize = 65_533;
 const XMP_HEADER: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
+/// The most that our own part of it may have.
+const JPEG_PACKET: usize = SEGMENT - XMP_HEADER.len();
+/// Room for what the engine fills in: the names and contents of the weights, and numbers.
+const FILLED_IN: usize = 1024;
 const TIFF_XMP: u16 = 700;
 const WEBP_SIDE: u32 = 16_383;
 /// Longest side of a reference's small copy.
@@ -159,10 +163,7 @@ fn write(
         None | Some([]) => Ok(None),
         Some(some) => json(serde_json::to_string(some)).map(Some),
     };
-    let packet = |board: Option<&str>, references: Option<&str>| {
-        let own = [("Recipe", Some(recipe_json.as_str())), ("Board", board), ("References", references)];
-        xmp::packet(&own.into_iter().filter_map(|(name, json)| Some((name, json?))).collect::<Vec<_>>())
-    };
+    let packet = |board: Option<&str>, references: Option<&str>| packet(&recipe_json, board, references);
     let whole = |format: fn(&RgbImage, &str, &str) -> Result<Vec<u8>, PixelsError>| {
         format(picture, &packet(board_json.as_deref(), carried(references.len())?.as_deref()), &parameters)
     };
@@ -181,15 +182,43 @@ fn write(
             let with_board = (0..=references.len()).rev().map(|count| (board_json.as_deref(), count));
             for (board, count) in with_board.chain([(None, 0)]) {
                 let packet = packet(board, carried(count)?.as_deref());
-                if packet.len() <= SEGMENT - XMP_HEADER.len() {
+                if packet.len() <= JPEG_PACKET {
                     return jpeg(picture, &packet, &parameters);
                 }
             }
-            Err(failed("JPEG", &"the recipe has more than the 64 KiB that a JPEG holds; save it as PNG or WebP"))
+            Err(no_room())
         }
         PictureFormat::WebP => whole(webp),
         PictureFormat::Tiff => whole(tiff),
     }
+}
+
+/// Refuses a recipe, or with it the axes of a board, that a file of `format` has no room for: to be asked before the work,
+/// when the engine has not filled in everything yet.
+///
+/// # Errors
+/// The sentence that [`export`] has.
+pub fn ensure_room(recipe: &Recipe, board: Option<&Board>, format: PictureFormat) -> Result<(), PixelsError> {
+    if format != PictureFormat::Jpeg {
+        return Ok(());
+    }
+    let json = |value: serde_json::Result<String>| value.map_err(|e| failed(format.name(), &e));
+    let recipe_json = json(serde_json::to_string(recipe))?;
+    let board_json = board.map(|board| json(serde_json::to_string(board))).transpose()?;
+    let filled_in = FILLED_IN * (1 + usize::from(board.is_some()));
+    match packet(&recipe_json, board_json.as_deref(), None).len() + filled_in <= JPEG_PACKET {
+        true => Ok(()),
+        false => Err(no_room()),
+    }
+}
+
+fn packet(recipe: &str, board: Option<&str>, references: Option<&str>) -> String {
+    let own = [("Recipe", Some(recipe)), ("Board", board), ("References", references)];
+    xmp::packet(&own.into_iter().filter_map(|(name, json)| Some((name, json?))).collect::<Vec<_>>())
+}
+
+fn no_room() -> PixelsError {
+    failed("JPEG", &"the recipe has more than the 64 KiB that a JPEG holds; save it as PNG or WebP")
 }
 
 fn failed(format: &str, error: &dyn std::fmt::Display) -> PixelsError {

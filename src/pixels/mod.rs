@@ -27,7 +27,7 @@ pub use contact_sheet::ContactSheet;
 pub use decode::DECODER_THREAD;
 pub use encode::{PngText, encode_png};
 pub use error::{DecodeError, PixelsError};
-pub use export::{CarriedReference, PictureFormat, export, export_sheet};
+pub use export::{CarriedReference, PictureFormat, ensure_room, export, export_sheet};
 pub use init_image::{init_pixels, init_size};
 pub use picture::{MOST_FILE_BYTES, Picture};
 pub use png_text::{BOARD_KEYWORD, RECIPE_KEYWORD, REFERENCES_KEYWORD, read_png_text};
