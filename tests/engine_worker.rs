@@ -9,7 +9,7 @@ use std::time::Duration;
 use candle_core::{DType, Device, Tensor};
 use common::{events, finished, golden, job, recipe, reference};
 use instantstyle::engine::{CandleEngine, Engine, EngineError, FakeEngine, JobEvent, Script};
-use instantstyle::nn::autoencoder_kl::{AutoencoderKl, AutoencoderKlConfig};
+use instantstyle::nn::autoencoder_kl::{AutoencoderKl, AutoencoderKlConfig, Cut};
 use instantstyle::nn::cancel::{Cancel, is_cancelled};
 use instantstyle::nn::unet_2d_condition::{AddedConditioning, Conditioning, UNet2DConditionModel};
 use instantstyle::nn::unet_config::UNet2DConditionConfig;
@@ -74,9 +74,9 @@ fn the_vae_stops_at_whichever_block_it_is_asked_to() {
     let (pixels, latents) = (zeros(&[1, 3, 32, 32]), zeros(&[1, config.latent_channels, 8, 8]));
     let (levels, layers) = (config.block_out_channels.len(), config.layers_per_block);
     // Every residual layer, both of the middle, and the last convolution.
-    let encoding = stops_at_each_question(|cancel| vae.encode(&pixels, cancel).map(drop));
+    let encoding = stops_at_each_question(|cancel| vae.encode(&pixels, Cut::Whole, cancel).map(drop));
     assert!(encoding >= levels * layers + 3, "{encoding} questions");
-    let decoding = stops_at_each_question(|cancel| vae.decode(&latents, cancel).map(drop));
+    let decoding = stops_at_each_question(|cancel| vae.decode(&latents, Cut::Whole, cancel).map(drop));
     assert!(decoding >= levels * (layers + 1) + 3, "{decoding} questions");
 }
 
