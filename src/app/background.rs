@@ -51,7 +51,7 @@ pub enum Done {
         board: u64,
         cell: usize,
         against: usize,
-        image: Arc<RgbImage>,
+        result: Result<Arc<RgbImage>, String>,
     },
     /// Numbers of a board's cells.
     Measured {
@@ -94,8 +94,6 @@ pub enum Done {
     Models(ModelsDone),
     FolderOpened(Result<(), String>),
     Picked(Picked),
-    /// A task met a bug.
-    Broken(String),
 }
 
 /// What the artist chose in a file dialog.
@@ -149,24 +147,34 @@ impl Background {
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
             while let Ok(task) = waiting.recv() {
                 // Nobody listens any more when the window is closing; what is left to write is still written.
-                drop(results.send(run(task)));
+                drop(results.send(task()));
                 wake();
             }
         })?;
         Ok(Self { tasks: Some(tasks), done_sender, done: Some(done), thread: Some(thread), waker })
     }
 
-    /// Queues a task; false when too many wait already.
+    /// Queues work; false when too much waits already. `answer` says what its result is the result of, a bug in it too:
+    /// whoever waits for it hears of it.
     #[must_use]
-    pub fn submit(&self, task: impl FnOnce() -> Done + Send + 'static) -> bool {
-        self.tasks.as_ref().is_some_and(|tasks| tasks.try_send(Box::new(task)).is_ok())
+    pub fn submit<T: 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, String> + Send + 'static,
+        answer: impl FnOnce(Result<T, String>) -> Done + Send + 'static,
+    ) -> bool {
+        let task = Box::new(move || answer(guarded(work)));
+        self.tasks.as_ref().is_some_and(|tasks| tasks.try_send(task).is_ok())
     }
 
-    /// Runs something that waits for a person on a thread of its own.
-    pub fn ask(&self, task: impl FnOnce() -> Done + Send + 'static) -> std::io::Result<()> {
+    /// As [`Background::submit`], on a thread of its own: for what waits for a person.
+    pub fn ask<T: 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, String> + Send + 'static,
+        answer: impl FnOnce(Result<T, String>) -> Done + Send + 'static,
+    ) -> std::io::Result<()> {
         let (results, wake) = (self.done_sender.clone(), self.waker.clone());
         std::thread::Builder::new().name("dialog".to_owned()).spawn(move || {
-            drop(results.send(run(Box::new(task))));
+            drop(results.send(answer(guarded(work))));
             wake();
         })?;
         Ok(())
@@ -189,12 +197,26 @@ impl Drop for Background {
     }
 }
 
-/// Does `work`; a sentence where it meets a bug, for work whose end somebody waits for.
-pub fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+/// Does `work`; a bug in it is an error like any other.
+fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work))
-        .map_err(|_| "a file could not be handled because of a bug; try it again".to_owned())
+        .unwrap_or_else(|_| Err("a file could not be handled because of a bug; try it again".to_owned()))
 }
 
-fn run(task: Task) -> Done {
-    guarded(task).unwrap_or_else(Done::Broken)
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn a_bug_is_answered_where_the_work_was_asked_for() {
+        let background = Background::start(Arc::new(|| {})).unwrap();
+        let found = |result| Done::Found { hash: "7".to_owned(), result };
+        assert!(background.submit(|| panic!("as a bug would"), found));
+        background.ask(|| panic!("as a bug would"), found).unwrap();
+        for done in background.done.as_ref().unwrap().iter().take(2) {
+            let Done::Found { hash, result: Err(why) } = done else { panic!("another answer") };
+            assert!(hash == "7" && why.contains("because of a bug"), "{hash}: {why}");
+        }
+    }
 }

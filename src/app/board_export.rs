@@ -106,7 +106,7 @@ impl AppState {
         };
         let Some(taken) = self.taken_board() else { return };
         let only: Vec<usize> = only.to_vec();
-        self.submit(move || Done::BoardExported(write(&taken, &wish, &folder, &only)));
+        self.submit(move || write(&taken, &wish, &folder, &only), Done::BoardExported);
     }
 
     fn taken_board(&self) -> Option<TakenBoard> {

@@ -53,14 +53,10 @@ impl AppState {
             return;
         }
         let small = self.small_copies(&finished.recipe);
-        let about = asked.clone();
-        let task = move || Done::CellKept {
-            asked: about,
-            result: files::keep_cell(&folder, &name, &finished.image, &finished.recipe, &small),
-            recipe: Box::new(finished.recipe.clone()),
-        };
+        let (about, recipe) = (asked.clone(), Box::new(finished.recipe.clone()));
+        let keep = move || files::keep_cell(&folder, &name, &finished.image, &finished.recipe, &small);
         // With too much else to be written, it is asked for again with the next change of the cell.
-        if self.background.submit(task) {
+        if self.background.submit(keep, move |result| Done::CellKept { asked: about, recipe, result }) {
             mark.kept = Kept::Asked;
             let is_favourite = mark.is_favourite;
             self.cells_being_kept.push(BeingKept { asked, entries: Vec::new(), is_favourite });
@@ -135,8 +131,8 @@ impl AppState {
             is_draft: false,
         });
         let small = image.clone();
-        let thumbnail = move || Done::Thumbnail { entry: id, result: Ok(Arc::new(crate::library::thumbnail(&small))) };
-        self.submit(thumbnail);
+        let thumbnail = move || Ok(Arc::new(crate::library::thumbnail(&small)));
+        self.submit(thumbnail, move |result| Done::Thumbnail { entry: id, result });
         if !is_kept {
             self.keep_picture(id, image, recipe);
         }

@@ -28,16 +28,23 @@ impl AppState {
     pub(super) fn ask_difference(&mut self, open: &OpenBoard, index: usize, against: usize) {
         let (Some(from), Some(to)) = (open.finished(against).cloned(), open.finished(index).cloned()) else { return };
         let board = open.id;
-        let image = move || Arc::new(difference(&from.image, &to.image));
-        self.submit(move || Done::Difference { board, cell: index, against, image: image() });
+        let image = move || Ok(Arc::new(difference(&from.image, &to.image)));
+        self.submit(image, move |result| Done::Difference { board, cell: index, against, result });
     }
 
-    pub(super) fn take_difference(&mut self, board: u64, index: usize, against: usize, image: Arc<RgbImage>) {
+    pub(super) fn take_difference(
+        &mut self,
+        board: u64,
+        index: usize,
+        against: usize,
+        result: Result<Arc<RgbImage>, String>,
+    ) {
         let shown_id = self.new_id();
         let open = self.board.as_mut().filter(|open| open.id == board && open.against == Some(against));
-        if let Some(mark) = open.and_then(|open| open.marks.get_mut(index)) {
-            mark.difference = Some(image);
-            mark.shown_id = shown_id;
+        let Some(mark) = open.and_then(|open| open.marks.get_mut(index)) else { return };
+        match result {
+            Ok(image) => (mark.difference, mark.shown_id) = (Some(image), shown_id),
+            Err(why) => self.notes.error(Place::Board, why),
         }
     }
 
@@ -48,8 +55,8 @@ impl AppState {
             (0..open.cells.len()).filter_map(|index| Some((index, open.finished(index)?.clone()))).collect();
         let references: Vec<_> = open.run.cells().iter().map(|cell| cell.spec.references.first().cloned()).collect();
         let (board, paths, compute) = (open.id, open.model.paths.clone(), self.compute);
-        let work = move || Done::Measured { board, result: measure(&paths, compute, &finished, &references) };
-        match self.background.ask(work) {
+        let work = move || measure(&paths, compute, &finished, &references);
+        match self.background.ask(work, move |result| Done::Measured { board, result }) {
             Ok(()) => {
                 if let Some(open) = &mut self.board {
                     open.is_measuring = true;

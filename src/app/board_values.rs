@@ -65,7 +65,7 @@ impl AppState {
         for path in paths {
             let folder = self.folder("references");
             let file = Dropped::File(path);
-            if self.submit(move || Done::ForBoard(references::open(&file, folder.as_deref()))) {
+            if self.submit(move || references::open(&file, folder.as_deref()), Done::ForBoard) {
                 self.opening += 1;
             }
         }

@@ -26,11 +26,13 @@ impl AppState {
     pub(super) fn set_content(&mut self, dropped: Dropped) {
         self.notes.clear(Place::Content);
         let (folder, entries) = (self.folder("references"), self.models.source.entries);
-        let task = move || match &dropped {
-            Dropped::File(path) if path.is_dir() => identified(path, false, entries),
-            _ => Done::Content(references::open(&dropped, folder.as_deref())),
+        let open = move || {
+            Ok(match &dropped {
+                Dropped::File(path) if path.is_dir() => identified(path, false, entries),
+                _ => Done::Content(references::open(&dropped, folder.as_deref())),
+            })
         };
-        if self.submit_from(Place::Content, task) {
+        if self.submit_from(Place::Content, open, |done| done.unwrap_or_else(|why| Done::Content(Err(why)))) {
             self.opening += 1;
         }
     }

@@ -130,13 +130,14 @@ fn ask<T: 'static>(
     picked: impl FnOnce(T) -> Picked + Send + 'static,
 ) -> std::io::Result<()> {
     let began = Instant::now();
-    background.ask(move || {
-        Done::Picked(match block_on(dialog) {
+    let ask = move || {
+        Ok(match block_on(dialog) {
             Some(answer) => picked(answer),
             None if began.elapsed() < TOO_FAST_FOR_A_PERSON => Picked::NoDialog { is_save },
             None => Picked::Nothing,
         })
-    })
+    };
+    background.ask(ask, move |answer| Done::Picked(answer.unwrap_or(Picked::NoDialog { is_save })))
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {

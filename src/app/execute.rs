@@ -72,8 +72,7 @@ impl AppState {
             Command::ExportPictures(of) => self.export_pictures(of),
             Command::OpenPicturesFolder => {
                 let folder = self.folder("pictures");
-                let opened = move || Done::FolderOpened(files::open_folder(folder.as_deref()));
-                if self.background.ask(opened).is_err() {
+                if self.background.ask(move || files::open_folder(folder.as_deref()), Done::FolderOpened).is_err() {
                     self.notes.error(Place::Picture, "the folder could not be opened; try again");
                 }
             }
@@ -101,14 +100,23 @@ impl AppState {
         }
     }
 
-    /// Hands work to the files' thread.
-    pub(super) fn submit(&mut self, task: impl FnOnce() -> Done + Send + 'static) -> bool {
-        self.submit_from(Place::Picture, task)
+    /// Hands work to the files' thread, as [`Background::submit`] does.
+    pub(super) fn submit<T: 'static>(
+        &mut self,
+        work: impl FnOnce() -> Result<T, String> + Send + 'static,
+        answer: impl FnOnce(Result<T, String>) -> Done + Send + 'static,
+    ) -> bool {
+        self.submit_from(Place::Picture, work, answer)
     }
 
     /// As [`AppState::submit`]; a refusal is told at `place`, where the work was asked for.
-    pub(super) fn submit_from(&mut self, place: Place, task: impl FnOnce() -> Done + Send + 'static) -> bool {
-        let taken = self.background.submit(task);
+    pub(super) fn submit_from<T: 'static>(
+        &mut self,
+        place: Place,
+        work: impl FnOnce() -> Result<T, String> + Send + 'static,
+        answer: impl FnOnce(Result<T, String>) -> Done + Send + 'static,
+    ) -> bool {
+        let taken = self.background.submit(work, answer);
         if !taken {
             self.notes.error(place, "too many files are waiting; try again in a moment");
         }

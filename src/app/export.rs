@@ -102,7 +102,7 @@ impl AppState {
             }
         };
         let count = pictures.len();
-        if !self.exports.submit(move || Done::Exported(write(&pictures, &wish, &folder))) {
+        if !self.exports.submit(move || write(&pictures, &wish, &folder), Done::Exported) {
             self.notes.error(Place::Picture, "too many exports are waiting; try again in a moment");
         } else if count > 1 {
             self.notes.info(Place::Picture, format!("{count} pictures are being written"));

@@ -61,16 +61,18 @@ impl AppState {
         let (is_single, entries) = (pictures.len() == 1, self.models.source.entries);
         for dropped in pictures {
             let folder = self.folder("references");
-            let task = move || match &dropped {
-                Dropped::File(path) if path.is_dir() => identified(path, false, entries),
-                // Of many, nobody is asked about each.
-                _ if !is_single => Done::Added(references::open(&dropped, folder.as_deref())),
-                _ => {
-                    let carried = look(&dropped);
-                    Done::Looked { dropped, carried: carried.map(Box::new) }
-                }
+            let open = move || {
+                Ok(match &dropped {
+                    Dropped::File(path) if path.is_dir() => identified(path, false, entries),
+                    // Of many, nobody is asked about each.
+                    _ if !is_single => Done::Added(references::open(&dropped, folder.as_deref())),
+                    _ => {
+                        let carried = look(&dropped);
+                        Done::Looked { dropped, carried: carried.map(Box::new) }
+                    }
+                })
             };
-            if self.submit_from(Place::References, task) {
+            if self.submit_from(Place::References, open, |done| done.unwrap_or_else(|why| Done::Added(Err(why)))) {
                 self.opening += 1;
             }
         }

@@ -69,7 +69,7 @@ impl AppState {
             }
             Done::ForBoard(result) => self.take_board_picture(result),
             Done::Content(result) => self.take_content(result),
-            Done::Difference { board, cell, against, image } => self.take_difference(board, cell, against, image),
+            Done::Difference { board, cell, against, result } => self.take_difference(board, cell, against, result),
             Done::Measured { board, result } => self.take_numbers(board, result),
             Done::Seen { asked, square } => self.seen.answer(asked, square),
             Done::Counted { prompt, text, count } => self.take_count(prompt, text, count),
@@ -102,14 +102,6 @@ impl AppState {
             Done::BoardExported(Ok(said)) => self.notes.info(Place::Board, said),
             Done::BoardExported(Err(why)) => self.notes.error(Place::Board, why),
             Done::FolderOpened(Ok(())) => {}
-            Done::Broken(why) => {
-                self.opening = self.opening.saturating_sub(1);
-                self.look_afresh();
-                self.notes.error(Place::References, why);
-                // Should it have been the model, nobody waits for ever.
-                self.asked_model = None;
-                self.go_on();
-            }
             Done::Picked(picked) => self.take_picked(picked),
             Done::Looked { dropped, carried } => self.take_looked(dropped, carried),
             Done::Shelf(done) => self.take_shelf(done),
@@ -147,11 +139,12 @@ impl AppState {
         };
         let (image, file, recipe) = (entry.image.clone(), entry.file.clone(), entry.recipe.clone());
         let small = self.small_copies(&recipe);
-        self.submit(move || {
+        let save = move || {
             let export = |image: Arc<_>| files::export(&path, &image, &recipe, small, file.as_deref());
             let saved = files::pixels_of(image.as_ref(), file.as_deref()).and_then(export);
-            Done::Exported(saved.map(|path| format!("Saved as {}", path.display())))
-        });
+            saved.map(|path| format!("Saved as {}", path.display()))
+        };
+        self.submit(save, Done::Exported);
     }
 
     /// Small copies of a recipe's references, as far as they have been open.
@@ -163,7 +156,7 @@ impl AppState {
     pub(super) fn keep_picture(&mut self, entry: u64, image: Arc<image::RgbImage>, recipe: Recipe) {
         let (folder, small) = (self.folder("pictures"), self.small_copies(&recipe));
         let keep = move || files::keep_picture(folder.as_deref(), &image, &recipe, &small);
-        self.submit(move || Done::Kept { entry, result: keep() });
+        self.submit(keep, move |result| Done::Kept { entry, result });
     }
 
     pub(super) fn take_picture(&mut self, opened: Opened) {
@@ -185,12 +178,9 @@ impl AppState {
     pub(super) fn find_named(&mut self, wanted: Vec<(String, String)>) {
         for (hash, name) in wanted {
             if !self.pictures.contains_key(&hash) && self.asked_for.insert(hash.clone()) {
-                let (folder, asked) = (self.folder("references"), hash.clone());
-                let is_taken = self.submit_from(Place::References, move || {
-                    let result = references::find(&hash, &name, folder.as_deref());
-                    Done::Found { hash, result }
-                });
-                if !is_taken {
+                let (folder, wanted, asked) = (self.folder("references"), hash.clone(), hash.clone());
+                let find = move || references::find(&wanted, &name, folder.as_deref());
+                if !self.submit_from(Place::References, find, move |result| Done::Found { hash, result }) {
                     self.asked_for.remove(&asked);
                 }
             }
@@ -272,9 +262,8 @@ impl AppState {
             is_draft: job.is_live,
         });
         let small = image.clone();
-        let _ = self
-            .background
-            .submit(move || Done::Thumbnail { entry: id, result: Ok(Arc::new(crate::library::thumbnail(&small))) });
+        let thumbnail = move || Ok(Arc::new(crate::library::thumbnail(&small)));
+        let _ = self.background.submit(thumbnail, move |result| Done::Thumbnail { entry: id, result });
         if !job.is_live {
             self.keep_picture(id, image, recipe);
         }

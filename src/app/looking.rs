@@ -45,11 +45,8 @@ impl AppState {
         let Opened { picture, .. } = self.pictures.get(hash)?.clone();
         if self.seen.asks(&wanted) {
             let asked = wanted.clone();
-            let is_taken = self.background.submit(move || {
-                let square = processor.square(&picture.rgb, asked.crop).ok().map(Arc::new);
-                Done::Seen { asked, square }
-            });
-            if !is_taken {
+            let look = move || processor.square(&picture.rgb, crop).map(Arc::new).map_err(|error| error.to_string());
+            if !self.background.submit(look, move |square| Done::Seen { asked, square: square.ok() }) {
                 self.seen.give_up();
             }
         }
@@ -75,12 +72,9 @@ impl AppState {
             if text.is_empty() || !counts.asks(text) {
                 continue;
             }
-            let (text, counter) = (text.clone(), counter.clone());
-            let is_taken = self.background.submit(move || {
-                let count = counter.count(&text).ok();
-                Done::Counted { prompt, text, count }
-            });
-            if !is_taken {
+            let (text, counted, counter) = (text.clone(), text.clone(), counter.clone());
+            let count = move || counter.count(&counted).map_err(|error| error.to_string());
+            if !self.background.submit(count, move |count| Done::Counted { prompt, text, count: count.ok() }) {
                 counts.give_up();
             }
         }

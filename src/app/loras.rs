@@ -18,11 +18,13 @@ impl AppState {
     }
 
     pub(super) fn open_lora(&mut self, path: PathBuf) {
-        let on = self.coming_model().clone();
-        self.submit_from(Place::Model, move || {
-            let result = opened(&on, &path, &Lora::default());
-            Done::Models(ModelsDone::LoraOpened { on, path, result })
-        });
+        let (on, file) = (self.coming_model().clone(), path.clone());
+        let model = on.clone();
+        self.submit_from(
+            Place::Model,
+            move || opened(&model, &file, &Lora::default()),
+            move |result| Done::Models(ModelsDone::LoraOpened { on, path, result }),
+        );
     }
 
     pub(super) fn take_opened_lora(&mut self, on: &ModelPaths, path: PathBuf, result: Result<LoraInfo, String>) {
@@ -111,14 +113,11 @@ impl AppState {
         for lora in &self.recipe.loras {
             let is_new = |path: &&PathBuf| self.models.tried_loras.get(&lora.hash) != Some(*path);
             let Some(path) = self.lora_path(lora).filter(is_new).cloned() else { continue };
-            let (on, lora, hash) = (self.opened.clone(), lora.clone(), lora.hash.clone());
-            let tried = (hash.clone(), path.clone());
-            let task = move || {
-                let result = opened(&on, &path, &lora);
-                Done::Models(ModelsDone::LoraTried { on, path, hash, result })
-            };
+            let (on, hash, tried) = (self.opened.clone(), lora.hash.clone(), (lora.hash.clone(), path.clone()));
+            let (model, file, lora) = (on.clone(), path.clone(), lora.clone());
+            let answer = move |result| Done::Models(ModelsDone::LoraTried { on, path, hash, result });
             // Where too much waits, the next frame asks again.
-            if self.background.submit(task) {
+            if self.background.submit(move || opened(&model, &file, &lora), answer) {
                 self.models.tried_loras.extend([tried]);
             }
         }

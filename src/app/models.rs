@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::background::{Background, Done, guarded};
+use super::background::{Background, Done};
 use super::dialogs;
 use super::models_choice::{Examined, Fit};
 use super::models_command::ModelsCommand;
@@ -342,22 +342,19 @@ impl AppState {
 
     fn change_folders(&mut self, folder: PathBuf, add: bool) {
         let places = self.models.source.places.clone();
-        let changed = move || {
-            let change = move || {
-                let places = places()?;
-                let store = places.store()?;
-                let mut folders = Folders::load(store)?;
-                if add {
-                    folders.add(&folder)
-                } else {
-                    folders.remove(&folder)
-                };
-                folders.save(store)
+        let change = move || {
+            let places = places()?;
+            let store = places.store()?;
+            let mut folders = Folders::load(store)?;
+            if add {
+                folders.add(&folder)
+            } else {
+                folders.remove(&folder)
             };
-            let changed = guarded(change).and_then(|changed| changed.map_err(|error: ModelsError| error.to_string()));
-            Done::Models(ModelsDone::FoldersChanged(changed))
+            folders.save(store)
         };
-        if !self.models.looking.submit(changed) {
+        let change = move || change().map_err(|error: ModelsError| error.to_string());
+        if !self.models.looking.submit(change, |changed| Done::Models(ModelsDone::FoldersChanged(changed))) {
             self.notes.error(Place::Model, "too much is waiting; try again in a moment");
         }
     }

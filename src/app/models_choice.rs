@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use super::background::Done;
 use super::loras::opened as opened_lora;
 use super::models::ModelsDone;
-use super::models_offer::identified;
 use super::notes::Place;
 use super::session::Settings;
 use super::state::{AppState, ModelState};
@@ -94,7 +93,16 @@ impl AppState {
         let loras: Vec<(Lora, PathBuf)> = self.recipe.loras.iter().filter_map(known).collect();
         let asked = paths.clone();
         let question = self.model_question + 1;
-        let is_asked = self.submit_from(Place::Model, move || {
+        let failed = Described {
+            paths: paths.clone(),
+            why,
+            question,
+            result: Err(String::new()),
+            lora_troubles: BTreeMap::new(),
+            few_step: BTreeMap::new(),
+            tried_loras: BTreeMap::new(),
+        };
+        let describe = move || {
             let result = engine::describe(&paths).map_err(|error| error.to_string());
             let result = result.map(|info| (Box::new(info.clone()), wish.fit(&info)));
             let (mut lora_troubles, mut few_step) = (BTreeMap::new(), BTreeMap::new());
@@ -106,9 +114,12 @@ impl AppState {
                 }
             }
             let tried_loras = loras.into_iter().map(|(lora, path)| (lora.hash, path)).collect();
-            Done::Described(Described { paths, why, question, result, lora_troubles, few_step, tried_loras })
-        });
-        if is_asked {
+            Ok(Described { paths, why, question, result, lora_troubles, few_step, tried_loras })
+        };
+        let answer = move |described: Result<Described, String>| {
+            Done::Described(described.unwrap_or_else(|said| Described { result: Err(said), ..failed }))
+        };
+        if self.submit_from(Place::Model, describe, answer) {
             self.asked_model = Some(asked);
             self.model_question = question;
         }
@@ -216,12 +227,7 @@ impl AppState {
     pub(super) fn use_path(&mut self, path: PathBuf) {
         match self.models.item(&path).cloned() {
             Some(item) => self.use_item(&item),
-            None => {
-                let entries = self.models.source.entries;
-                if self.submit_from(Place::Model, move || identified(&path, true, entries)) {
-                    self.opening += 1;
-                }
-            }
+            None => self.identify_one(path, true),
         }
     }
 
@@ -338,15 +344,18 @@ impl AppState {
                 return;
             }
         };
-        self.submit_from(Place::Model, move || {
-            let result = match item.part {
+        let selected = path.clone();
+        let examine = move || {
+            let (fit, defaults) = match item.part {
                 Part::Lora => opened_lora(&paths, &path, &Lora::default()).map(|info| (None, info.few_step)),
                 _ => engine::describe(&paths)
                     .map(|info| (wish.fit(&info), Some(info.defaults)))
                     .map_err(|error| error.to_string()),
-            };
-            let result = result.map(|(fit, defaults)| Examined { paths, fit, defaults });
-            Done::Models(ModelsDone::Examined { on, path, result: Box::new(result) })
+            }?;
+            Ok(Examined { paths, fit, defaults })
+        };
+        self.submit_from(Place::Model, examine, move |result| {
+            Done::Models(ModelsDone::Examined { on, path: selected, result: Box::new(result) })
         });
     }
 

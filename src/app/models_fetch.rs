@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::background::{Done, guarded};
+use super::background::Done;
 use super::models::{ModelSource, ModelsDone};
 use super::models_look::{newest, tell, throttled};
 use super::notes::Place;
@@ -105,22 +105,26 @@ impl AppState {
                 self.models.fetching.clone(),
                 self.models.waker.clone(),
             );
-            let task = move || {
+            let told = slot.clone();
+            let fetch = move || {
                 let cancelled = || stop.load(Ordering::Relaxed) || cancel.load(Ordering::Relaxed);
                 let mut say = throttled(&slot, &entry.name, &waker);
-                let result = match guarded(|| bring(entry, &rest, &source, &mut say, &cancelled)) {
-                    Ok(Ok(path)) => Ok(Some(path)),
-                    Ok(Err(ModelsError::Cancelled)) => Ok(None),
-                    Ok(Err(error)) => Err(error.to_string()),
-                    Err(why) => Err(why),
+                let result = match bring(entry, &rest, &source, &mut say, &cancelled) {
+                    Ok(path) => Ok(Some(path)),
+                    Err(ModelsError::Cancelled) => Ok(None),
+                    Err(error) => Err(error.to_string()),
                 };
-                tell(&slot, None);
                 let places = (source.places)().ok();
                 let store = places.and_then(|places| places.store);
                 let unfinished = store.map_or(0, |store| unfinished_bytes(&store, entry));
+                Ok((unfinished, result))
+            };
+            let answer = move |fetched: Result<(u64, Result<Option<PathBuf>, String>), String>| {
+                tell(&told, None);
+                let (unfinished, result) = fetched.unwrap_or_else(|why| (0, Err(why)));
                 Done::Models(ModelsDone::Fetched(Fetched { name: entry.name.clone(), number, unfinished, result }))
             };
-            if !self.models.downloads.submit(task)
+            if !self.models.downloads.submit(fetch, answer)
                 && let Some(ware) = self.models.wares.iter_mut().find(|ware| ware.entry.name == entry.name)
             {
                 ware.fetch = Fetch::Failed("too many downloads are waiting; try again in a moment".to_owned());

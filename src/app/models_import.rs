@@ -70,18 +70,22 @@ impl AppState {
         pickled.cancel = Arc::default();
         let (from, slot, cancel) = (pickled.path.clone(), pickled.progress.clone(), pickled.cancel.clone());
         let (source, stop, waker) = (self.models.source.clone(), self.models.stop.clone(), self.models.waker.clone());
-        let task = move || {
+        let job = cancel.clone();
+        let import = move || {
             let mut say = |progress| {
                 *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
                 waker();
             };
             let cancelled = || stop.load(Ordering::Relaxed) || cancel.load(Ordering::Relaxed);
-            let result = (source.places)()
+            Ok((source.places)()
                 .map_err(stand)
-                .and_then(|places| convert(&from, &places, source.converter.as_deref(), &mut say, &cancelled));
-            Done::Models(ModelsDone::Converted(Converted { job: cancel, result: result.map(Box::new) }))
+                .and_then(|places| convert(&from, &places, source.converter.as_deref(), &mut say, &cancelled)))
         };
-        if !self.models.imports.submit(task)
+        let answer = move |result: Result<Result<Item, Stand>, String>| {
+            let result = result.unwrap_or_else(|why| Err(Stand::Failed(why))).map(Box::new);
+            Done::Models(ModelsDone::Converted(Converted { job, result }))
+        };
+        if !self.models.imports.submit(import, answer)
             && let Some(pickled) = &mut self.models.pickled
         {
             pickled.stand = Stand::Failed("too much is waiting; try again in a moment".to_owned());

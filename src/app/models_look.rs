@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::background::{Done, guarded};
+use super::background::Done;
 use super::models::{ModelSource, ModelsDone};
 use super::state::AppState;
 use crate::engine::Waker;
@@ -35,47 +35,46 @@ impl AppState {
         let look = self.models.look;
         let ModelSource { places, entries, .. } = self.models.source.clone();
         let stop = self.models.stop.clone();
-        let listed = move || {
+        let list = move || {
             let stopped = || stop.load(Ordering::Relaxed);
-            let list = move || {
-                let places = places()?;
-                let folders = match &places.store {
-                    Some(store) => Folders::load(store)?.folders,
-                    None => Vec::new(),
-                };
-                Ok((Listing::of(&places, entries, &stopped), folders))
+            let places = places().map_err(said)?;
+            let folders = match &places.store {
+                Some(store) => Folders::load(store).map_err(said)?.folders,
+                None => Vec::new(),
             };
-            Done::Models(ModelsDone::Listed(look, told(list)))
+            Ok((Listing::of(&places, entries, &stopped), folders))
         };
+        let listed = move |found| Done::Models(ModelsDone::Listed(look, found));
         let ModelSource { places, .. } = self.models.source.clone();
         let (stop, slot, waker) = (self.models.stop.clone(), self.models.checking.clone(), self.models.waker.clone());
-        let located = move || {
+        let told = slot.clone();
+        let locate = move || {
             let stopped = || stop.load(Ordering::Relaxed);
-            let locate = || {
-                let mut search = Search::new(places()?);
-                let mut found = Vec::new();
-                for entry in entries {
-                    let mut say = throttled(&slot, &entry.name, &waker);
-                    let state = search.find(entry, &mut say, &stopped)?;
-                    let store = search.places().store.as_deref();
-                    let unfinished = store.map_or(0, |store| unfinished_bytes(store, entry));
-                    found.push((entry.name.clone(), state, unfinished));
-                }
-                Ok(found)
-            };
-            let located = told(locate);
-            tell(&slot, None);
-            Done::Models(ModelsDone::Located(look, located))
+            let mut search = Search::new(places().map_err(said)?);
+            let mut found = Vec::new();
+            for entry in entries {
+                let mut say = throttled(&slot, &entry.name, &waker);
+                let state = search.find(entry, &mut say, &stopped).map_err(said)?;
+                let store = search.places().store.as_deref();
+                let unfinished = store.map_or(0, |store| unfinished_bytes(store, entry));
+                found.push((entry.name.clone(), state, unfinished));
+            }
+            Ok(found)
         };
-        if !self.models.looking.submit(listed) || !self.models.looking.submit(located) {
+        let located = move |found| {
+            tell(&told, None);
+            Done::Models(ModelsDone::Located(look, found))
+        };
+        if !self.models.looking.submit(list, listed) || !self.models.looking.submit(locate, located) {
             self.models.is_looking = false;
         }
     }
 }
 
-/// What came of a look, or why nothing did: a bug too is an end to it.
-fn told<T>(look: impl FnOnce() -> Result<T, ModelsError>) -> Result<T, String> {
-    guarded(look).and_then(|found| found.map_err(|error| error.to_string()))
+/// For `map_err`.
+#[allow(clippy::needless_pass_by_value)]
+fn said(error: ModelsError) -> String {
+    error.to_string()
 }
 
 /// Leaves events in `slot`, and wakes the window for some of them: a disk is faster than a screen.

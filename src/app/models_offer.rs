@@ -23,12 +23,18 @@ impl AppState {
         self.notes.clear(Place::Model);
         self.models.leave_offers();
         self.leave_pickled();
-        let entries = self.models.source.entries;
         for path in paths {
-            let task = move || identified(&path, false, entries);
-            if self.submit_from(Place::Model, task) {
-                self.opening += 1;
-            }
+            self.identify_one(path, false);
+        }
+    }
+
+    /// `is_chosen`: nobody is asked about it.
+    pub(super) fn identify_one(&mut self, path: PathBuf, is_chosen: bool) {
+        let entries = self.models.source.entries;
+        let identify = move || Ok(identified(&path, is_chosen, entries));
+        let failed = move |why| Done::Models(ModelsDone::Identified { result: Err(why), is_chosen });
+        if self.submit_from(Place::Model, identify, move |done| done.unwrap_or_else(failed)) {
+            self.opening += 1;
         }
     }
 

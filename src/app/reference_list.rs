@@ -11,7 +11,7 @@ impl AppState {
         self.notes.clear(Place::References);
         for file in dropped {
             let folder = self.folder("references");
-            if self.submit_from(Place::References, move || Done::Added(open(&file, folder.as_deref()))) {
+            if self.submit_from(Place::References, move || open(&file, folder.as_deref()), Done::Added) {
                 self.opening += 1;
             }
         }

@@ -305,7 +305,8 @@ impl AppState {
         self.asked_for.insert(hash.clone());
         let folder = self.folder("references");
         let sample = Dropped::Bytes { name: sample::NAME.to_owned(), read: Arc::new(|| Ok(sample::PICTURE.to_vec())) };
-        self.submit(move || Done::Found { hash, result: references::open(&sample, folder.as_deref()) });
+        let open = move || references::open(&sample, folder.as_deref());
+        self.submit(open, move |result| Done::Found { hash, result });
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-use super::background::{Done, guarded};
+use super::background::Done;
 use super::files;
 use super::history::HistoryEntry;
 use super::session::KeptPicture;
@@ -58,11 +58,9 @@ impl AppState {
             let (Some(file), Some(home)) = (entry.and_then(|entry| entry.file.clone()), self.home.clone()) else {
                 continue;
             };
-            let asked = self.background.submit(move || {
-                let small = guarded(|| library::thumbnail_of(&home, &file).map_err(|error| error.to_string()));
-                Done::Thumbnail { entry: id, result: small.and_then(|small| small).map(Arc::new) }
-            });
-            if !asked {
+            let thumbnail =
+                move || library::thumbnail_of(&home, &file).map(Arc::new).map_err(|error| error.to_string());
+            if !self.background.submit(thumbnail, move |result| Done::Thumbnail { entry: id, result }) {
                 // Too much is waiting; in a later frame.
                 self.thumbnails_wanted.push(id);
                 return;
@@ -88,7 +86,7 @@ impl AppState {
         if let Some(file) = file
             && needs_pixels
             && self.loading.insert(id)
-            && !self.submit(move || Done::Loaded { entry: id, result: files::load(&file) })
+            && !self.submit(move || files::load(&file), move |result| Done::Loaded { entry: id, result })
         {
             self.loading.remove(&id);
         }

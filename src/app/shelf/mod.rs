@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use image::RgbImage;
 
-use crate::app::background::{Background, Done, guarded};
+use crate::app::background::{Background, Done};
 use crate::app::notes::Place;
 use crate::app::references::{Dropped, Opened};
 use crate::app::state::AppState;
@@ -145,13 +145,11 @@ impl Shelf {
         failed: impl FnOnce(String) -> ShelfDone + Send + 'static,
     ) -> bool {
         let (catalogue, stop) = (self.catalogue.clone(), self.stop.clone());
-        self.work.submit(move || {
-            let asked = guarded(move || {
-                let mut slot = catalogue.lock().unwrap_or_else(PoisonError::into_inner);
-                with_catalogue(&mut slot, &home, &stop, ask).map_err(|error| error.to_string())
-            });
-            Done::Shelf(asked.and_then(|done| done).unwrap_or_else(failed))
-        })
+        let asked = move || {
+            let mut slot = catalogue.lock().unwrap_or_else(PoisonError::into_inner);
+            with_catalogue(&mut slot, &home, &stop, ask).map_err(|error| error.to_string())
+        };
+        self.work.submit(asked, |done| Done::Shelf(done.unwrap_or_else(failed)))
     }
 }
 
@@ -211,8 +209,7 @@ impl AppState {
             }
             ShelfCommand::OpenFolder(id) => {
                 let folder = self.shelf.picture(id).and_then(|picture| Some(picture.file.parent()?.to_owned()));
-                let opened = move || Done::FolderOpened(files::open_folder(folder.as_deref()));
-                if self.background.ask(opened).is_err() {
+                if self.background.ask(move || files::open_folder(folder.as_deref()), Done::FolderOpened).is_err() {
                     self.notes.error(Place::Library, "the folder could not be opened; try again");
                 }
             }

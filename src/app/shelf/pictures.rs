@@ -29,14 +29,14 @@ impl AppState {
             return;
         }
         let Some(home) = self.home.clone() else { return };
-        let (wanted, file) = (hash.to_owned(), file.to_owned());
-        let asked = self.shelf.work.submit(move || {
-            let result = library::cached_thumbnail(&home, &file, &wanted);
-            let result = result.map(Arc::new).map_err(|error| error.to_string());
-            Done::Shelf(ShelfDone::Thumbnail { hash: wanted, result })
-        });
+        let (wanted, asked, file) = (hash.to_owned(), hash.to_owned(), file.to_owned());
+        let thumbnail = move || {
+            let thumbnail = library::cached_thumbnail(&home, &file, &wanted);
+            thumbnail.map(Arc::new).map_err(|error| error.to_string())
+        };
+        let answer = move |result| Done::Shelf(ShelfDone::Thumbnail { hash: asked, result });
         // Where too many wait already, it is asked for in a later frame.
-        if asked {
+        if self.shelf.work.submit(thumbnail, answer) {
             self.shelf.asked_for.insert(hash.to_owned());
         }
     }

@@ -24,7 +24,9 @@ impl AppState {
             self.notes.error(Place::Styles, LibraryError::NoHome.to_string());
             return;
         };
-        if !self.shelf.work.submit(move || Done::Shelf(work(&Styles::of(&home)))) {
+        let failed = |why| ShelfDone::StyleDone(Err(why));
+        let work = move || Ok(work(&Styles::of(&home)));
+        if !self.shelf.work.submit(work, move |done| Done::Shelf(done.unwrap_or_else(failed))) {
             self.notes.error(Place::Styles, "too much is waiting; try again in a moment");
         }
     }
