@@ -253,7 +253,7 @@ fn a_held_key_shows_the_other_picture() {
     generate(&mut window, 1);
     generate(&mut window, 2);
     let ids: Vec<u64> = window.state().state.history.entries().iter().map(|entry| entry.id).collect();
-    let title = window.state().state.history.get(ids[0]).unwrap().title();
+    let title = window.state().state.history.get(ids[0]).unwrap().recipe.title();
     let caption = format!("Other picture: {title}");
     window.key_down(Key::X);
     window.run_steps(2);
@@ -275,7 +275,7 @@ fn a_picture_is_dragged_from_the_strip_to_the_references() {
     let home = tempfile::tempdir().unwrap();
     let (mut window, _fake) = open(home.path());
     generate(&mut window, 1);
-    let title = format!("Picture: {}", window.state().state.history.entries()[0].title());
+    let title = format!("Picture: {}", window.state().state.history.entries()[0].recipe.title());
     let carry = |window: &mut Window, to: egui::Pos2| {
         let from = window.get_by_label(&title).rect().center();
         window.drag_at(from);

@@ -412,7 +412,7 @@ fn the_wheel_moves_the_strip() {
     let (mut window, _fake) = open(home.path());
     window.state_mut().state.settings.count = 16;
     generate(&mut window, 16);
-    let newest = format!("Picture: {}", window.state().state.history.entries()[15].title());
+    let newest = format!("Picture: {}", window.state().state.history.entries()[15].recipe.title());
     let left = |window: &Window| window.get_by_label(&newest).rect().left();
     let before = left(&window);
     let place = window.get_by_label(&newest).rect().center();

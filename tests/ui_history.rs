@@ -394,7 +394,7 @@ fn pictures_that_are_away_stay_in_the_history_and_come_back() {
     window.get_by_label("The picture cannot be shown now");
     window.state_mut().state.save_now();
     std::fs::rename(&away, &pictures).unwrap();
-    let title = format!("Picture: {}", window.state().state.history.entries()[0].title());
+    let title = format!("Picture: {}", window.state().state.history.entries()[0].recipe.title());
     click(&mut window, &title);
     wait(&mut window, "the picture to be tried again", |app| {
         app.state.shown_entry().is_some_and(|entry| entry.image.is_some() && entry.trouble.is_none())

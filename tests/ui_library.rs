@@ -67,6 +67,7 @@ fn every_picture_is_found_rated_and_taken_up_again() {
 
     write_into(&mut window, "Search the library", "fo red");
     wait_for_pictures(&mut window, 1);
+    assert_eq!(window.state().state.shelf.thumbnails.len(), 1, "those of the page are in memory");
     click(&mut window, &format!("Library picture: a red fox, seed {seed}"));
     click(&mut window, "3 stars");
     assert_eq!(window.state().state.shelf.page.pictures[0].stars, 3);
@@ -80,6 +81,7 @@ fn every_picture_is_found_rated_and_taken_up_again() {
     press(&mut window, Modifiers::COMMAND, Key::A);
     press(&mut window, Modifiers::NONE, Key::Backspace);
     wait_for_pictures(&mut window, 2);
+    wait(&mut window, "the thumbnails", |app| app.state.shelf.thumbnails.len() == 2);
     choose(&mut window, "Stars", "3 stars and more");
     wait_for_pictures(&mut window, 1);
     assert_eq!(found(&window), ["a red fox"]);

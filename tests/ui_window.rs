@@ -100,6 +100,12 @@ fn pictures(home: &Path) -> Vec<PathBuf> {
     entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "png")).collect()
 }
 
+/// How often a window has said that its model is open.
+fn opened_models(home: &Path) -> usize {
+    let log = std::fs::read_to_string(home.join("logs/instantstyle.log")).unwrap_or_default();
+    log.lines().filter(|line| line.contains("the model ") && line.ends_with(" is open")).count()
+}
+
 fn session(home: &Path) -> Option<serde_json::Value> {
     serde_json::from_slice(&std::fs::read(home.join("session.json")).ok()?).ok()
 }
@@ -111,7 +117,7 @@ fn ctrl_enter_makes_a_picture_and_a_killed_window_loses_nothing() {
     let Some((mut program, id)) = window(&display, home.path()) else { return };
     // The reference is kept once it is open, which is when a picture can be made.
     wait("the sample reference", || std::fs::read_dir(home.path().join("references")).ok()?.next()?.ok());
-    std::thread::sleep(Duration::from_millis(1500));
+    wait("the model", || (opened_models(home.path()) == 1).then_some(()));
     xdotool(&display, &["windowfocus", "--sync", &id]).expect("the window takes the focus");
     xdotool(&display, &["key", "ctrl+Return"]);
     let picture = wait("the picture", || pictures(home.path()).pop());
@@ -131,7 +137,7 @@ fn ctrl_enter_makes_a_picture_and_a_killed_window_loses_nothing() {
 
     // The next window knows it all, and makes one more.
     let Some((_program, id)) = window(&display, home.path()) else { return };
-    std::thread::sleep(Duration::from_millis(3000));
+    wait("the model", || (opened_models(home.path()) == 2).then_some(()));
     xdotool(&display, &["windowfocus", "--sync", &id]).expect("the window takes the focus");
     xdotool(&display, &["key", "ctrl+Return"]);
     wait("the second picture", || (pictures(home.path()).len() == 2).then_some(()));

@@ -127,12 +127,6 @@ impl OpenBoard {
     }
 }
 
-/// Seconds that a picture took.
-pub fn seconds(finished: &Finished) -> f64 {
-    let timings = &finished.timings;
-    timings.loading_secs + timings.encoding_secs + timings.sampling_secs + timings.decoding_secs
-}
-
 impl AppState {
     /// Lays out the board and begins to paint it. Cells that the open board has already are taken over.
     pub(super) fn open_board(&mut self, wish: &BoardWish) {

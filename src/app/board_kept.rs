@@ -4,13 +4,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::ShelfCommand;
 use super::background::Done;
 use super::board::OpenBoard;
 use super::files;
 use super::history::HistoryEntry;
 use super::notes::Place;
 use super::state::{AppState, Shown};
-use super::{ShelfCommand, seconds};
 use crate::recipe::Recipe;
 
 /// Where a cell's picture is kept.
@@ -126,7 +126,7 @@ impl AppState {
             image: Some(image.clone()),
             thumbnail: None,
             trouble: None,
-            seconds: seconds(&finished),
+            seconds: finished.timings.total(),
             device: finished.device.clone(),
             is_draft: false,
         });

@@ -35,13 +35,6 @@ pub struct HistoryEntry {
 }
 
 impl HistoryEntry {
-    /// "a red fish, seed 7", for lists and for those who listen.
-    pub fn title(&self) -> String {
-        let prompt = self.recipe.prompt.trim();
-        let prompt = if prompt.is_empty() { "no prompt" } else { prompt };
-        format!("{prompt}, seed {}", self.recipe.seed.unwrap_or_default())
-    }
-
     pub fn size(&self) -> (u32, u32) {
         (self.recipe.width.unwrap_or_default(), self.recipe.height.unwrap_or_default())
     }

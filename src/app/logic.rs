@@ -237,7 +237,7 @@ impl AppState {
             self.notes.info(Place::Picture, notice);
         }
         let timings = &finished.timings;
-        let seconds = timings.loading_secs + timings.encoding_secs + timings.sampling_secs + timings.decoding_secs;
+        let seconds = timings.total();
         self.device = Some(finished.device.clone());
         let (width, height) = image.dimensions();
         tracing::info!(

@@ -50,7 +50,7 @@ mod strip;
 mod undo;
 pub mod words;
 
-pub use board::{BoardWish, CellMark, OpenBoard, seconds};
+pub use board::{BoardWish, CellMark, OpenBoard};
 pub use board_export::{BoardExport, ExportWhat};
 pub use board_kept::Kept;
 pub use board_values::listed;

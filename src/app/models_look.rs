@@ -71,8 +71,6 @@ impl AppState {
     }
 }
 
-/// For `map_err`.
-#[allow(clippy::needless_pass_by_value)]
 fn said(error: ModelsError) -> String {
     error.to_string()
 }

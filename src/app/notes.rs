@@ -1,5 +1,7 @@
 //! Short messages to the artist, shown where their cause lies.
 
+use super::words::sentence;
+
 /// Seconds that a message which asks for nothing stays.
 const INFO_SECS: f64 = 6.0;
 /// More messages than this at one place push out the oldest.
@@ -140,14 +142,5 @@ impl Notes {
         let stays = |note: &Note| note.kind == NoteKind::Error || note.offer == Some(Offer::References);
         self.list.retain(|note| stays(note) || left(note) > 0.0);
         self.list.iter().filter(|note| !stays(note)).map(left).reduce(f64::min)
-    }
-}
-
-/// Errors of the rooms below begin small, as parts of a line; here they stand alone.
-fn sentence(text: &str) -> String {
-    let mut chars = text.chars();
-    match chars.next() {
-        Some(first) => first.to_uppercase().chain(chars).collect(),
-        None => String::new(),
     }
 }

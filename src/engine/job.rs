@@ -154,3 +154,10 @@ pub struct Timings {
     /// The memory that the picture was estimated to take.
     pub estimated_bytes: u64,
 }
+
+impl Timings {
+    /// Seconds that the picture took.
+    pub fn total(&self) -> f64 {
+        self.loading_secs + self.encoding_secs + self.sampling_secs + self.decoding_secs
+    }
+}

@@ -150,6 +150,13 @@ impl std::str::FromStr for SchedulerName {
 }
 
 impl Recipe {
+    /// "a red fish, seed 7", for lists and for those who listen.
+    pub fn title(&self) -> String {
+        let prompt = self.prompt.trim();
+        let prompt = if prompt.is_empty() { "no prompt" } else { prompt };
+        format!("{prompt}, seed {}", self.seed.unwrap_or_default())
+    }
+
     /// The recipe with every open setting filled in from the model, and `seed` where none is set.
     pub fn resolved(&self, defaults: &ModelDefaults, seed: u64) -> Self {
         let mut out = self.clone();

@@ -8,7 +8,8 @@ use image::{RgbImage, imageops};
 use super::board_look::{BoardLook, Order};
 use super::textures::Textures;
 use super::tokens::{self, palette};
-use crate::app::{Command, OpenBoard, duration, seconds};
+use super::widgets;
+use crate::app::{Command, OpenBoard, duration};
 use crate::engine::{CellState, Match};
 use crate::gpu::preview_picture;
 
@@ -53,7 +54,7 @@ pub fn said(open: &OpenBoard, index: usize) -> String {
         Some(CellState::Running(Some(step))) => format!("step {} of {}", step.index, step.count),
         Some(CellState::Finished(finished)) => {
             let numbers = open.marks.get(index).and_then(|mark| mark.numbers);
-            numbers.map_or_else(|| duration(seconds(finished)), |numbers| numbers_in_short(&numbers))
+            numbers.map_or_else(|| duration(finished.timings.total()), |numbers| numbers_in_short(&numbers))
         }
         Some(CellState::Cancelled) => "stopped".to_owned(),
         Some(CellState::Failed(_)) => "failed".to_owned(),
@@ -130,7 +131,7 @@ pub fn paint(
             let texture = textures.made(ui.ctx(), &name, mark.shown_id, || Some(shrunk(image)));
             picture_at(ui, rect, texture, look);
             if open.against == Some(index) {
-                corner(ui, rect, "all others against this");
+                widgets::badge(ui, rect, "all others against this");
             }
         }
         CellState::Running(None) => middle("begins", colours.text_weak),
@@ -154,7 +155,7 @@ pub fn paint(
     };
     ui.painter().rect_stroke(rect, CornerRadius::same(4), stroke, StrokeKind::Inside);
     if look.is_picked {
-        corner(ui, rect, "picked");
+        widgets::badge(ui, rect, "picked");
     }
 }
 
@@ -206,16 +207,6 @@ pub fn star(ui: &mut Ui, is_on: bool, name: &str) -> Response {
     let line = if is_on || is_near { colours.accent } else { colours.text_weak };
     ui.painter().add(egui::Shape::closed_line(outline, Stroke::new(1.2, line)));
     response.on_hover_text("Mark as a favourite")
-}
-
-fn corner(ui: &Ui, rect: Rect, text: &str) {
-    let colours = palette(ui);
-    let font = FontId::proportional(tokens::TEXT_SMALL);
-    let galley = ui.painter().layout_no_wrap(text.to_owned(), font, colours.accent_text);
-    let at = rect.min + vec2(6.0, 6.0);
-    let ground = Rect::from_min_size(at, galley.size()).expand2(vec2(5.0, 2.0));
-    ui.painter().rect_filled(ground, 3, colours.accent);
-    ui.painter().galley(at, galley, colours.accent_text);
 }
 
 /// A board of many large pictures must not fill the graphics card: beyond this side a copy is shown.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use egui::Vec2;
 
 use super::board_compare::Comparison;
-use crate::app::{OpenBoard, seconds};
+use crate::app::OpenBoard;
 use crate::gpu::canvas::View;
 
 /// More than this nobody compares at once.
@@ -120,7 +120,7 @@ impl BoardLook {
             Order::BestPrompt => numbers(index).map(|numbers| -numbers.prompt),
             Order::BestStyle => numbers(index).and_then(|numbers| numbers.reference).map(|style| -style),
             Order::LeastLeak => numbers(index).and_then(|numbers| numbers.leak),
-            Order::Fastest => open.finished(index).map(|finished| seconds(finished)),
+            Order::Fastest => open.finished(index).map(|finished| finished.timings.total()),
         };
         shown.sort_by(|a, b| rank(*a).unwrap_or(f64::MAX).total_cmp(&rank(*b).unwrap_or(f64::MAX)));
         shown

@@ -131,7 +131,7 @@ fn toolbar(
                         commands.push(Command::ShowBoard(true));
                     }
                     let caption = match flipped {
-                        Some(entry) => format!("Other picture: {}", entry.title()),
+                        Some(entry) => format!("Other picture: {}", entry.recipe.title()),
                         None => caption(state),
                     };
                     ui.add(egui::Label::new(RichText::new(caption).weak()).truncate());
@@ -226,7 +226,7 @@ fn caption(state: &AppState) -> String {
     }
     if let Some(entry) = state.shown_entry() {
         let (width, height) = entry.size();
-        return format!("{} · {width} × {height} · {}", entry.title(), duration(entry.seconds));
+        return format!("{} · {width} × {height} · {}", entry.recipe.title(), duration(entry.seconds));
     }
     match (state.shown, state.jobs.front()) {
         (Shown::Live, Some(job)) => format!("Forming, seed {}", job.seed),

@@ -85,7 +85,7 @@ fn thumbnail(
     let size = vec2(tokens::THUMBNAIL, tokens::THUMBNAIL);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click_and_drag());
     response.dnd_set_drag_payload(DraggedPicture(entry.id));
-    let title = entry.title();
+    let title = entry.recipe.title();
     response.widget_info(|| WidgetInfo::selected(egui::Role::Button, true, is_shown, format!("Picture: {title}")));
     if ui.is_rect_visible(rect) {
         let radius = CornerRadius::same(tokens::RADIUS);
@@ -106,7 +106,7 @@ fn thumbnail(
             ui.painter().text(rect.center(), egui::Align2::CENTER_CENTER, "?", font, palette(ui).text_weak);
         }
         if entry.is_draft {
-            badge(ui, rect, "live");
+            widgets::badge(ui, rect, "live");
         }
         outline(ui, rect, is_shown, response.hovered() || response.has_focus());
     }
@@ -151,17 +151,6 @@ fn thumbnail(
     };
     response.on_hover_text(format!("{title}. {more}"));
     exports
-}
-
-/// A word in the corner of a thumbnail.
-fn badge(ui: &Ui, rect: egui::Rect, text: &str) {
-    let colours = palette(ui);
-    let font = egui::FontId::proportional(tokens::TEXT_SMALL);
-    let galley = ui.painter().layout_no_wrap(text.to_owned(), font, colours.accent_text);
-    let corner = rect.min + vec2(6.0, 6.0);
-    let ground = egui::Rect::from_min_size(corner, galley.size()).expand2(vec2(5.0, 2.0));
-    ui.painter().rect_filled(ground, CornerRadius::same(tokens::RADIUS - 2), colours.accent);
-    ui.painter().galley(corner, galley, colours.accent_text);
 }
 
 fn outline(ui: &Ui, rect: egui::Rect, is_shown: bool, is_near: bool) {

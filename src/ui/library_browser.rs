@@ -162,14 +162,15 @@ fn grid(ui: &mut Ui, state: &mut AppState, textures: &mut Textures, commands: &m
             false => widgets::hint(ui, "No picture is like that; take away a word or a filter"),
         });
     }
-    // A page is small, and the panels change nothing of it.
-    let pictures = state.shelf.page.pictures.clone();
+    // Out of the state for as long as its cards ask it for thumbnails: many pages may have been added up.
+    let pictures = std::mem::take(&mut state.shelf.page.pictures);
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(tokens::SPACE_M, tokens::SPACE_M);
         for picture in &pictures {
             card(ui, state, picture, textures, commands);
         }
     });
+    state.shelf.page.pictures = pictures;
     if shown < state.shelf.page.total {
         ui.vertical_centered(|ui| {
             if ui.button("Show more").clicked() {
@@ -177,12 +178,6 @@ fn grid(ui: &mut Ui, state: &mut AppState, textures: &mut Textures, commands: &m
             }
         });
     }
-}
-
-fn title(picture: &LibraryPicture) -> String {
-    let prompt = picture.recipe.prompt.trim();
-    let prompt = if prompt.is_empty() { "no prompt" } else { prompt };
-    format!("{prompt}, seed {}", picture.recipe.seed.unwrap_or_default())
 }
 
 /// What tells the cells of a board apart: mode and strength of the first reference.
@@ -203,7 +198,7 @@ fn card(
     let colours = palette(ui);
     let is_selected = state.shelf.selected == Some(picture.id);
     let (rect, response) = ui.allocate_exact_size(vec2(THUMBNAIL, THUMBNAIL + STARS), Sense::click());
-    let name = format!("Library picture: {}", title(picture));
+    let name = format!("Library picture: {}", picture.recipe.title());
     response.widget_info(|| WidgetInfo::selected(egui::Role::Button, true, is_selected, &name));
     if ui.is_rect_visible(rect) {
         let square = egui::Rect::from_min_size(rect.min, vec2(THUMBNAIL, THUMBNAIL));
@@ -236,7 +231,7 @@ fn card(
     } else if response.clicked() {
         commands.push(Command::Shelf(ShelfCommand::Select(picture.id)));
     }
-    response.on_hover_text(format!("{} · {}", title(picture), how(picture)));
+    response.on_hover_text(format!("{} · {}", picture.recipe.title(), how(picture)));
 }
 
 /// A star of five points; the fonts have none.
@@ -283,7 +278,7 @@ fn details(ui: &mut Ui, state: &AppState, commands: &mut Vec<Command>) -> bool {
         let side = |side: Option<u32>| side.unwrap_or_default();
         let (width, height) = (side(picture.recipe.width), side(picture.recipe.height));
         let model = model_words(&picture.recipe.model.model);
-        let words = format!("{} · {} · {width} × {height} · {model}", title(picture), how(picture));
+        let words = format!("{} · {} · {width} × {height} · {model}", picture.recipe.title(), how(picture));
         ui.add(egui::Label::new(words).truncate());
     });
     let mut leaves = false;

@@ -2,10 +2,10 @@
 
 use egui::{Align, Button, Layout, Margin, RichText, Ui, WidgetInfo};
 
-use super::models_list::sentence;
 use super::tokens::{self, palette};
 use super::widgets::{self, SliderRow, icon};
 use super::words;
+use super::words::sentence;
 use crate::app::{AppState, Command, ModelsCommand};
 use crate::recipe::{Lora, ModelBlocks};
 

@@ -3,9 +3,9 @@
 use egui::{Align, Button, Layout, Margin, ProgressBar, RichText, ScrollArea, Stroke, Ui, WidgetInfo, vec2};
 
 use super::focus::scroll_to_focus;
-use super::models_list::sentence;
 use super::tokens::{self, palette};
 use super::widgets::{self, accent_button};
+use super::words::sentence;
 use crate::app::{AppState, Command, Fetch, ModelsCommand, Ware, duration};
 use crate::models::{Event, State, size};
 

@@ -9,7 +9,7 @@ use super::focus::scroll_to_focus;
 use super::models_panel::{ModelsPanel, memory_words, why_not};
 use super::tokens::{self, palette};
 use super::widgets::{self, accent_button};
-use super::words;
+use super::words::{self, sentence};
 use crate::app::{AppState, Command, ModelsCommand};
 use crate::models::{Item, Part, size};
 
@@ -290,10 +290,4 @@ fn take_up(ui: &mut Ui, state: &AppState, item: &Item, is_possible: bool, comman
     if ui.add(Button::new(words).min_size(size)).clicked() {
         commands.push(Command::Models(command));
     }
-}
-
-/// Errors of the rooms below begin small, as parts of a line; here they stand alone.
-pub(super) fn sentence(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

@@ -5,10 +5,10 @@ use std::path::Path;
 use egui::{Margin, Rect, RichText, Stroke, Ui, WidgetInfo};
 
 use super::floating_card::floating_card;
-use super::models_list::sentence;
 use super::pickle_question::pickle_question;
 use super::tokens::{self, palette};
 use super::widgets::{self, accent_button};
+use super::words::sentence;
 use crate::app::{AppState, Command, ModelsCommand, Stand};
 use crate::models::{Item, Part, name_of, size};
 

@@ -2,9 +2,9 @@
 
 use egui::{Button, ProgressBar, RichText, Ui, WidgetInfo, vec2};
 
-use super::models_list::sentence;
 use super::tokens::{self, palette};
 use super::widgets::{self, accent_button};
+use super::words::sentence;
 use crate::app::{Command, ModelsCommand, Pickled, Stand};
 use crate::models::{Twin, size};
 

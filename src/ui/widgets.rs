@@ -2,8 +2,8 @@
 
 use egui::{
     Align, Button, ComboBox, Context, CornerRadius, DragValue, FontId, Frame, Id, Label, Layout, Margin, Modal, Popup,
-    Response, RichText, SetOpenCommand, Shape, Slider, SliderClamping, Stroke, StrokeKind, TextEdit, TextStyle, Ui,
-    WidgetInfo, vec2,
+    Rect, Response, RichText, SetOpenCommand, Shape, Slider, SliderClamping, Stroke, StrokeKind, TextEdit, TextStyle,
+    Ui, WidgetInfo, vec2,
 };
 
 use super::commands::MENU;
@@ -106,6 +106,17 @@ pub fn context_menu(response: &Response, content: impl FnOnce(&mut Ui)) {
         menu = menu.open_memory(SetOpenCommand::Bool(true));
     }
     menu.show(content);
+}
+
+/// Words in the corner of a picture.
+pub fn badge(ui: &Ui, picture: Rect, text: &str) {
+    let colours = palette(ui);
+    let font = FontId::proportional(tokens::TEXT_SMALL);
+    let galley = ui.painter().layout_no_wrap(text.to_owned(), font, colours.accent_text);
+    let corner = picture.min + vec2(6.0, 6.0);
+    let ground = Rect::from_min_size(corner, galley.size()).expand2(vec2(5.0, 2.0));
+    ui.painter().rect_filled(ground, CornerRadius::same(tokens::RADIUS - 2), colours.accent);
+    ui.painter().galley(corner, galley, colours.accent_text);
 }
 
 /// What a menu is about, on one line.

@@ -84,12 +84,16 @@ pub struct Shelf {
     pub models: Vec<String>,
     pub selected: Option<i64>,
     pub is_searching: bool,
+    /// Of pictures on the page, by their hash.
     pub thumbnails: HashMap<String, Arc<RgbImage>>,
     pub styles: Vec<(Style, Arc<RgbImage>)>,
     /// The style that was removed last, while it can come back.
     pub removed_style: Option<(String, PathBuf)>,
 
+    /// Thumbnails that are being read.
     asked_for: HashSet<String>,
+    /// Thumbnails that could not be read; the next page tries again.
+    failed: HashSet<String>,
     /// Counts up; only the answer to the newest question is shown.
     question: u64,
     /// A picture was entered or rated since the question.
@@ -119,6 +123,7 @@ impl Shelf {
             styles: Vec::new(),
             removed_style: None,
             asked_for: HashSet::new(),
+            failed: HashSet::new(),
             question: 0,
             is_stale: true,
             is_open: false,
@@ -278,6 +283,9 @@ impl AppState {
                     self.shelf.is_searching = false;
                     match result {
                         Ok((page, models)) => {
+                            let shown: HashSet<&String> = page.pictures.iter().map(|picture| &picture.hash).collect();
+                            self.shelf.thumbnails.retain(|hash, _| shown.contains(hash));
+                            self.shelf.failed.clear();
                             self.shelf.page = page;
                             self.shelf.models = models;
                         }
@@ -285,11 +293,17 @@ impl AppState {
                     }
                 }
             }
-            ShelfDone::Thumbnail { hash, result } => match result {
-                Ok(thumbnail) => drop(self.shelf.thumbnails.insert(hash, thumbnail)),
-                // It is shown without one; opening it says why.
-                Err(why) => tracing::warn!("no thumbnail: {why}"),
-            },
+            ShelfDone::Thumbnail { hash, result } => {
+                self.shelf.asked_for.remove(&hash);
+                match result {
+                    Ok(thumbnail) => drop(self.shelf.thumbnails.insert(hash, thumbnail)),
+                    // It is shown without one; opening it says why.
+                    Err(why) => {
+                        tracing::warn!("no thumbnail: {why}");
+                        self.shelf.failed.insert(hash);
+                    }
+                }
+            }
             ShelfDone::Changed(Ok(())) => self.look_again(),
             ShelfDone::Changed(Err(why)) => {
                 self.notes.error(Place::Picture, format!("the library does not know of it: {why}"));

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::ShelfDone;
+use super::{Shelf, ShelfDone};
 use crate::app::background::Done;
 use crate::app::history::HistoryEntry;
 use crate::app::state::AppState;
@@ -25,7 +25,8 @@ impl AppState {
 
     /// Asks for the thumbnail of a picture that is on the screen.
     pub fn want_thumbnail(&mut self, hash: &str, file: &Path) {
-        if self.shelf.thumbnails.contains_key(hash) || self.shelf.asked_for.contains(hash) {
+        let Shelf { thumbnails, asked_for, failed, .. } = &self.shelf;
+        if thumbnails.contains_key(hash) || asked_for.contains(hash) || failed.contains(hash) {
             return;
         }
         let Some(home) = self.home.clone() else { return };
@@ -109,4 +110,27 @@ impl AppState {
 /// The library names files as the system does, the history as they were written.
 fn same(a: &Path, b: &Path) -> bool {
     a == b || (a.file_name() == b.file_name() && a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::library::Page;
+
+    #[test]
+    fn a_thumbnail_that_could_not_be_read_is_asked_for_again_by_the_next_page() {
+        let home = tempfile::tempdir().unwrap();
+        let mut state = AppState::for_tests(home.path());
+        let is_asked_for = |state: &mut AppState| {
+            state.want_thumbnail("7", Path::new("away.png"));
+            state.shelf.asked_for.contains("7")
+        };
+        assert!(is_asked_for(&mut state));
+        state.take_shelf(ShelfDone::Thumbnail { hash: "7".to_owned(), result: Err("it is away".to_owned()) });
+        assert!(!is_asked_for(&mut state), "not in every frame");
+        let (question, result) = (state.shelf.question, Ok((Page::default(), Vec::new())));
+        state.take_shelf(ShelfDone::Found { question, result });
+        assert!(is_asked_for(&mut state));
+    }
 }
