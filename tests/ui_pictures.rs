@@ -12,11 +12,12 @@ mod painter;
 #[path = "common/window.rs"]
 mod window;
 
+use eframe::egui_wgpu::wgpu;
 use egui::{Key, Modifiers, ViewportCommand};
 use egui_kittest::SnapshotOptions;
-use instantstyle::app::{Command, Prompt, Session, Theme};
+use instantstyle::app::{Command, Place, Prompt, Session, Theme};
 use instantstyle::engine::{EngineError, Script};
-use window::{Window, click, generate, kept, open, open_painted, press, settle, wait};
+use window::{Window, click, errors, generate, kept, open, open_painted, press, settle, wait};
 
 const SIZE: [f32; 2] = [1000.0, 720.0];
 
@@ -68,6 +69,26 @@ fn what_is_empty_says_what_to_do() {
     shot(&mut window, "empty_dark");
     window.state_mut().state.execute(Command::SetTheme(Theme::Light));
     shot(&mut window, "empty_light");
+}
+
+#[test]
+fn what_the_graphics_card_refuses_is_told_once() {
+    let Some(state) = painter::painter(headless::device) else { return };
+    let home = tempfile::tempdir().unwrap();
+    let (mut window, _fake) = open_painted(home.path(), SIZE, &state);
+    assert!(errors(&window, Place::Picture).is_empty());
+    for _ in 0..2 {
+        let usage = wgpu::BufferUsages::COPY_DST;
+        let too_large = wgpu::BufferDescriptor { label: None, size: u64::MAX, usage, mapped_at_creation: false };
+        drop(state.device.create_buffer(&too_large));
+        window.step();
+    }
+    let said = errors(&window, Place::Picture);
+    assert!(said.len() == 1 && said[0].starts_with("The graphics card refused"), "{said:?}");
+    let id = window.state().state.notes.at(Place::Picture).next().unwrap().id;
+    window.state_mut().state.execute(Command::DismissNote(id));
+    window.step();
+    assert!(errors(&window, Place::Picture).is_empty(), "dismissed, it stays so");
 }
 
 #[test]

@@ -33,6 +33,9 @@ use crate::gpu::canvas::{CanvasContent, View, install};
 use crate::gpu::compare::CompareMode;
 use crate::gpu::{self, DeviceGuard};
 
+const REFUSED: &str = "the graphics card refused a part of what is shown, so that something may be missing here; every \
+                       picture is kept all the same: close the window and open it again";
+
 /// The window with everything that is in it.
 pub struct StudioApp {
     pub state: AppState,
@@ -52,6 +55,8 @@ pub struct StudioApp {
     content_rect: Option<Rect>,
     theme: Option<Theme>,
     guard: Option<DeviceGuard>,
+    /// That the graphics card refused something is said once.
+    is_refusal_told: bool,
 }
 
 /// What lies over the window.
@@ -113,6 +118,7 @@ impl StudioApp {
             content_rect: None,
             theme: None,
             guard,
+            is_refusal_told: false,
         })
     }
 
@@ -351,6 +357,10 @@ impl eframe::App for StudioApp {
             self.state.save_before_the_end();
             tracing::error!("the graphics device was lost; the window closes, and everything is kept");
             ctx.send_viewport_cmd(ViewportCommand::Close);
+        } else if !self.is_refusal_told && self.guard.as_ref().is_some_and(DeviceGuard::has_failed) {
+            self.is_refusal_told = true;
+            self.state.notes.error(Place::Picture, REFUSED);
+            ctx.request_repaint();
         }
     }
 
