@@ -118,7 +118,7 @@ impl Engine for Copyist {
 
 #[test]
 fn a_copied_reference_keeps_its_style_and_leaks_its_subject() {
-    let order = Order { model: ModelPaths::default(), compute: Compute::default(), pictures: 40 };
+    let order = Order { model: ModelPaths::default(), compute: Compute::default(), pictures: 42 };
     let mut heard = Vec::new();
     let evaluation = measure(&order, &[Box::new(Copyist) as Box<dyn Engine>, Box::new(Copyist)], &mut |done, total| {
         heard.push((done, total))
@@ -126,7 +126,7 @@ fn a_copied_reference_keeps_its_style_and_leaks_its_subject() {
     .unwrap();
     let references = evaluation.judge_on_references.unwrap();
     for row in &evaluation.modes {
-        assert_eq!(row.n, 40);
+        assert_eq!(row.n, 42);
         assert_eq!((row.style_kept, row.leak), (Some(references.style), Some(references.subject)), "{row:?}");
         assert!(row.prompt_followed.unwrap() <= 1.0 - references.subject && row.palette_distance == 0.0, "{row:?}");
     }
@@ -248,5 +248,6 @@ fn the_judge_knows_the_references() {
     }
     println!("subjects {subjects}, styles {styles} of {}", rows.len());
     // Of fresh pictures it knows 0.97 and more; of forty, one or two may be missed.
-    assert!(subjects >= 38 && styles >= 38, "subjects {subjects}, styles {styles} of {}", rows.len());
+    let least = rows.len() - 2;
+    assert!(subjects >= least && styles >= least, "subjects {subjects}, styles {styles} of {}", rows.len());
 }

@@ -17,7 +17,7 @@ static LIST: &str = include_str!("../../assets/builtin/evaluation/references.jso
 static PICTURES: &[(&str, &[u8])] = pictures![
     "00", "01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12", "13", "14", "15", "16", "17", "18",
     "19", "20", "21", "22", "23", "24", "25", "26", "27", "28", "29", "30", "31", "32", "33", "34", "35", "36", "37",
-    "38", "39",
+    "38", "39", "40", "41",
 ];
 
 /// A subject or style: the name that the judge gives it, and the words that a prompt has for it.

@@ -1,6 +1,6 @@
 """The contact sheet of the README: python contact.py PROGRAM OUT.png
 
-Six references that the model has not been trained on (three held-out pairs, three styles
+Six references that the model has not been trained on (four held-out pairs, two styles
 that no part of it has seen) by six prompts, painted by `PROGRAM board`, the references at the left.
 """
 import os
@@ -11,8 +11,8 @@ import tempfile
 from PIL import Image
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-REFERENCES = ["00", "01", "02", "unseen_woodcut", "unseen_pointillism", "unseen_chalk"]
-PROMPTS = ["a house", "a cat", "a boat", "a flower", "a star", "a car"]
+REFERENCES = ["02", "05", "08", "13", "unseen_woodcut", "unseen_pointillism"]
+PROMPTS = ["a house", "a cat", "a butterfly", "a mushroom", "a star", "a rocket"]
 SIDE, GAP = 128, 4
 
 if __name__ == "__main__":

@@ -1,8 +1,12 @@
 """A judge of subject and style, trained on made pictures and never used for conditioning."""
+import json
+import os
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from safetensors.torch import load_file
 from torch import nn
 
 
@@ -11,6 +15,24 @@ def build(subjects, styles):
         return [nn.Conv2d(i, o, 3, stride, 1, bias=False), nn.BatchNorm2d(o), nn.ReLU(inplace=True)]
     return nn.Sequential(*block(3, 24, 2), *block(24, 48, 1), *block(48, 64, 2), *block(64, 96, 2), *block(96, 128, 2), nn.AdaptiveAvgPool2d(4), nn.Flatten(),
                          nn.Dropout(0.2), nn.Linear(128 * 16, 160), nn.ReLU(), nn.Linear(160, subjects + styles))
+
+
+def shipped(folder):
+    """(the judge as export.py wrote it, names of its subjects, of its styles)"""
+    with open(os.path.join(folder, "config.json")) as f:
+        config = json.load(f)
+    state = {k: v.float() for k, v in load_file(os.path.join(folder, "model.safetensors")).items()}
+    layers, channels = [], 3
+    for out, stride in config["convolutions"]:
+        layers += [nn.Conv2d(channels, out, 3, stride, 1), nn.ReLU()]
+        channels = out
+    shapes = [state[f"linear{i}.weight"].shape for i in (1, 2)]
+    layers += [nn.Flatten(), nn.Linear(*shapes[0][::-1]), nn.ReLU(), nn.Linear(*shapes[1][::-1])]
+    with_weights = [layer for layer in layers if isinstance(layer, (nn.Conv2d, nn.Linear))]
+    names = [f"convolutions.{i}" for i in range(len(config["convolutions"]))] + ["linear1", "linear2"]
+    for layer, name in zip(with_weights, names):
+        layer.load_state_dict({k: state[f"{name}.{k}"] for k in ("weight", "bias")})
+    return nn.Sequential(*layers).eval(), config["subjects"], config["styles"]
 
 
 def prepare(images):

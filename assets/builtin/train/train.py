@@ -1,6 +1,6 @@
-"""The recipe, one command: python train.py [--plan short] [--stage all]
+"""The recipe, one command: python train.py [--plan full] [--stage all]
 
-Stages, in order: pictures, vae, clip, unet, vae8, judge, export. Each saves itself every
+Stages, in order: pictures, vae, clip, unet, vae8, texture, judge, export. Each saves itself every
 two minutes and goes on where it stopped; a finished stage is skipped.
 """
 import argparse
@@ -216,12 +216,16 @@ def finer(plan):
         rows = torch.tensor([texts.index[c] for c in captions])
         whole, ip, _ = trained_body(plan)
         ip.close()
-        noise, scaling, guessed, rng = u.Noise(DEVICE), common.load(f"latents{plan['unet_size']}.pt")["scaling"], [], np.random.default_rng(SEED)
-        for i in range(0, len(rows), 64):
-            part = z[0][i:i + 64].float().to(DEVICE) * scaling
-            text, pooled = texts.get(rows[i:i + 64], torch.ones(len(part)), DEVICE)
-            guessed.append((vae8.guesses(whole, noise, part, text, pooled, u.time_ids(len(part), plan["unet_size"], DEVICE), rng) / scaling).half().cpu())
-        common.save("latents_finer.pt", known=z[0], others=z[1], guessed=torch.cat(guessed))
+        noise, scaling, rng = u.Noise(DEVICE), common.load(f"latents{plan['unet_size']}.pt")["scaling"], np.random.default_rng(SEED)
+
+        def made(steps):
+            parts = []
+            for i in range(0, len(rows), 64):
+                part = z[0][i:i + 64].float().to(DEVICE) * scaling
+                text, pooled = texts.get(rows[i:i + 64], torch.ones(len(part)), DEVICE)
+                parts.append((vae8.guesses(whole, noise, part, text, pooled, u.time_ids(len(part), plan["unet_size"], DEVICE), rng, steps) / scaling).half().cpu())
+            return torch.cat(parts)
+        common.save("latents_finer.pt", known=z[0], others=z[1], guessed=made(1), painted=made(4))
     return known, others, common.load("latents_finer.pt")
 
 
@@ -260,6 +264,36 @@ def vae8(plan):
         stage.run(compute)
 
 
+def texture(plan):
+    """The f8 decoder and its critic: textures that the latents do not hold to the last dot are painted, not averaged."""
+    import critic as c
+    import vae as v
+    import vae8
+    known, others, cache = finer(plan)
+    net, critic = vae8.build().to(DEVICE), c.Critic(v.CHANNELS).to(DEVICE)
+    state = common.load("vae8_encoder.pt")
+    if state:
+        net.load_state_dict(state["modules"]["vae"])
+    parameters = [p for m in (net.decoder, net.post_quant_conv, critic) for p in m.parameters()]
+    stage = Stage("texture", {"vae": net, "critic": critic}, parameters, plan["texture_rate"], plan["texture_steps"],
+                  optimizer=torch.optim.Adam(parameters, lr=plan["texture_rate"], betas=(0.5, 0.95)))
+    torch.manual_seed(SEED + stage.step)
+    rng, spread, held = np.random.default_rng(SEED + stage.step), cache["known"].float().std().item(), 100
+
+    def compute():
+        kind = ("known", "painted", "others", "painted")[stage.step % 4]
+        images = others if kind == "others" else known
+        rows = np.sort(rng.choice(len(images) - held, 6, replace=False))
+        z, x = (y.to(DEVICE) for y in vae8.batch(cache[kind], images, rows, 16, rng))
+        if kind != "painted":  # half of the others a little off
+            z = z + torch.randn_like(z) * spread * 0.15 * (torch.rand(len(z), 1, 1, 1, device=DEVICE) - 0.5).clamp(min=0) * 2
+        y = net.decode(z).sample
+        near, _ = v.loss(y, x)
+        apart, doubt, features = c.losses(critic, z / spread, x, y)
+        return apart + 0.5 * near + 0.05 * doubt + features, {"near": near.detach(), "doubt": doubt.detach(), "features": features.detach(), "apart": apart.detach()}
+    stage.run(compute)
+
+
 def judge(plan):
     """Trained on pictures of its own: every subject in every style, held-out ones too."""
     import judge as j
@@ -292,7 +326,7 @@ def export(plan):
     _, _, one, two, see, _ = frozen()
     cache = common.load(f"latents{plan['unet_size']}.pt") or dict(scaling=1.3, factors=[[0.5] * 3] * 4, bias=[0.0] * 3)
     net = vae8.build()
-    state = common.load("vae8_encoder.pt")
+    state = common.load("texture.pt") or common.load("vae8_encoder.pt")
     if state:
         net.load_state_dict(state["modules"]["vae"])
     net.register_to_config(scaling_factor=cache["scaling"], sample_size=plan["finer_size"])
@@ -310,11 +344,11 @@ def export(plan):
         shutil.copy(log, os.path.join(here, "..", "train_log.txt"))
 
 
-STAGES = {"pictures": pictures, "vae": vae, "clip": clip, "unet": unet, "vae8": vae8, "judge": judge, "export": export}
+STAGES = {"pictures": pictures, "vae": vae, "clip": clip, "unet": unet, "vae8": vae8, "texture": texture, "judge": judge, "export": export}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--plan", default="short", choices=PLANS)
+    parser.add_argument("--plan", default="full", choices=PLANS)
     parser.add_argument("--stage", default="all", choices=["all", *STAGES])
     parser.add_argument("--steps", type=int, help="steps for the chosen stage instead of the plan's")
     parser.add_argument("--rate", type=float, help="the UNet's learning rate instead of the plan's")
@@ -324,6 +358,8 @@ if __name__ == "__main__":
     torch.manual_seed(SEED)
     plan = dict(PLANS[args.plan])
     if args.steps:
+        if args.stage + "_steps" not in plan:
+            parser.error(f"--steps goes with one stage that has them: {', '.join(k[:-6] for k in plan if k.endswith('_steps') and k[:-6] in STAGES)}")
         plan[args.stage + "_steps"] = args.steps
     if args.rate:
         plan["unet_rate"] = args.rate

@@ -44,13 +44,17 @@ def encoder_loss(net, z, x):
 
 
 @torch.no_grad()
-def guesses(net, noise, z, text, pooled, ids, rng):
-    """What the UNet takes the clean latents `z` (scaled) to be, from a step with little to middling noise."""
-    t = torch.from_numpy(rng.integers(50, 500, len(z)))
-    a, s = noise.a[t, None, None, None], noise.s[t, None, None, None]
-    noisy = a * z + s * torch.randn_like(z)
-    v = net(noisy, t, text, added_cond_kwargs={"text_embeds": pooled, "time_ids": ids}).sample
-    return a * noisy - s * v
+def guesses(net, noise, z, text, pooled, ids, rng, steps=1):
+    """What the UNet makes of the clean latents `z` (scaled) from little to middling noise: its one guess, or what so many steps of DDIM leave."""
+    shape = lambda x: x[t, None, None, None]
+    t = torch.from_numpy(rng.integers(50, 500 if steps == 1 else 600, len(z))).to(z.device)
+    noisy = shape(noise.a) * z + shape(noise.s) * torch.randn_like(z)
+    for left in range(steps, 0, -1):
+        v = net(noisy, t, text, added_cond_kwargs={"text_embeds": pooled, "time_ids": ids}).sample
+        clean, rest = shape(noise.a) * noisy - shape(noise.s) * v, shape(noise.s) * noisy + shape(noise.a) * v
+        t = t * (left - 1) // left
+        noisy = shape(noise.a) * clean + shape(noise.s) * rest
+    return clean
 
 
 def fold_size(net, side):
