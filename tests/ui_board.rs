@@ -18,6 +18,7 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use instantstyle::app::{BoardWish, Command, Place, Shown};
 use instantstyle::board::{Field, drawing_order};
 use instantstyle::engine::{CellState, ClipMeasure, Compute, EngineError, Match, ModelPaths, Script};
+use instantstyle::recipe::Subtraction;
 use window::{Window, click, drop_file, errors, open, press, wait};
 
 #[test]
@@ -69,7 +70,8 @@ fn values_are_offered_for_every_axis_and_can_be_painted() {
     let content = window::picture_file(home.path(), "sketch.png", [90, 90, 90]);
     window.state_mut().state.execute(Command::SetContent(instantstyle::app::Dropped::File(content)));
     wait(&mut window, "the content picture", |app| app.state.recipe.init.is_some() && app.state.opening == 0);
-    window.state_mut().state.recipe.references[0].subtract = Some(Default::default());
+    let words = Subtraction { words: "a house".to_owned(), ..Subtraction::default() };
+    window.state_mut().state.recipe.references[0].subtract = Some(words);
     window.state_mut().state.recipe.prompt = "a boat, \"red\"".to_owned();
     let blocks = window.state().state.model_info().unwrap().blocks.names.clone();
     for field in Field::ALL.iter().map(|field| field.name().to_owned()).chain(blocks) {
@@ -324,7 +326,7 @@ fn numbers_are_those_of_the_towers_and_sort_the_cells() {
     let (mut window, _fake) = open(home.path());
     let wish = BoardWish::Axes { x: "prompt=a fish, a house, a tree, a cat".to_owned(), y: "seed=1, 2".to_owned() };
     window.state_mut().state.recipe.references[0].subtract =
-        Some(instantstyle::recipe::Subtraction { words: "a fish".to_owned(), strength: 0.5 });
+        Some(Subtraction { words: "a fish".to_owned(), strength: 0.5 });
     window.state_mut().state.execute(Command::OpenBoard(wish));
     wait(&mut window, "the board", all_done);
     click(&mut window, "Numbers");
